@@ -1,0 +1,166 @@
+"""The cache: directories named by their content, published whole or not at all, shared by concurrent runs.
+
+Layout below `root` (default ~/.cache/vmaharness, or VMAHARNESS_CACHE)::
+
+    store/KIND/KEY/      finished entries; a `.complete` file is written before the rename that publishes them
+    locks/KIND-KEY.lock  held (flock) while an entry is being made, so two runs never make the same thing twice
+    scratch/PID-XXXX/    work in progress of one process; `owner.lock` is held as long as that process lives
+
+A killed run leaves scratch behind; the next one finds its lock free and removes it.  flock is released by the
+kernel whatever killed the holder, so no lock outlives its process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.errors import InfraError
+from harness.host.process import Stop
+
+_COMPLETE = ".complete"
+
+
+def default_root() -> Path:
+    """VMAHARNESS_CACHE, else the user's cache directory (XDG_CACHE_HOME is honoured)."""
+    import platformdirs  # noqa: PLC0415 - only where it is used: start-up time
+
+    named = os.environ.get("VMAHARNESS_CACHE")
+    return Path(named).absolute() if named else Path(platformdirs.user_cache_dir("vmaharness"))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory tree, also where it is read-only; nothing happens if it is not there."""
+
+    def open_up(function: Callable[[str], object], name: str, _error: BaseException) -> None:
+        with suppress(OSError):
+            Path(name).parent.chmod(0o700)
+            Path(name).chmod(0o700)
+            function(name)
+
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        shutil.rmtree(path, onerror=lambda function, name, info: open_up(function, name, info[1]))
+
+
+class Cache:
+    """One process's view of the cache.  Use as a context manager: its scratch space goes when it is left."""
+
+    def __init__(self, root: Path, stop: Stop | None = None) -> None:
+        self.root = root
+        self._stop = stop or Stop()
+        self._scratch = root / "scratch" / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._owner: object | None = None
+
+    def __enter__(self) -> Cache:
+        import filelock  # noqa: PLC0415 - only where it is used: start-up time
+
+        try:
+            for name in ("store", "locks", "scratch"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.root / "locks" / "scratch.lock"):
+                self._scratch.mkdir()
+                owner = filelock.FileLock(self._scratch / "owner.lock")
+                owner.acquire()
+                self._owner = owner
+                self._reap()
+        except OSError as error:
+            raise InfraError(f"cannot use the cache {self.root}: {error}", fix="set VMAHARNESS_CACHE") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        remove_tree(self._scratch)
+        self._owner = None
+
+    def _reap(self) -> None:
+        """Remove the scratch space of processes that are gone."""
+        import filelock  # noqa: PLC0415
+
+        for path in (self.root / "scratch").iterdir():
+            if path == self._scratch:
+                continue
+            lock = filelock.FileLock(path / "owner.lock")
+            with suppress(filelock.Timeout, OSError):
+                with lock.acquire(timeout=0):
+                    remove_tree(path)
+
+    def scratch(self, name: str) -> Path:
+        """A new empty directory for work in progress, gone at the end of the process; short, for socket paths."""
+        path = self._scratch / f"{name}-{uuid.uuid4().hex[:6]}"
+        path.mkdir(parents=True)
+        return path
+
+    def entry(self, kind: str, key: str) -> Path:
+        """Where an entry is or would be."""
+        return self.root / "store" / kind / key
+
+    def find(self, kind: str, key: str) -> Path | None:
+        """A finished entry, or None; marks it as used now."""
+        path = self.entry(kind, key)
+        if not (path / _COMPLETE).is_file():
+            return None
+        with suppress(OSError):
+            os.utime(path / _COMPLETE)
+        return path
+
+    def get(self, kind: str, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
+        """The entry, and whether it was there already; `make` fills an empty directory if it was not.
+
+        If `make` raises, nothing is published.  While another process makes the same entry, this one waits.
+        """
+        if found := self.find(kind, key):
+            return found, True
+        with self.lock(f"{kind}-{key}"):
+            if found := self.find(kind, key):
+                return found, True
+            work = self.scratch(kind)
+            make(work)
+            return self.publish(kind, key, work), False
+
+    def publish(self, kind: str, key: str, work: Path) -> Path:
+        """Move a finished scratch directory to its place; an unfinished entry that stands there is replaced."""
+        path = self.entry(kind, key)
+        (work / _COMPLETE).touch()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.rename(self.scratch("replaced"))
+        work.rename(path)
+        return path
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock shared by all processes; raises Cancelled if a stop comes while waiting."""
+        import filelock  # noqa: PLC0415
+
+        lock = filelock.FileLock(self.root / "locks" / f"{name}.lock", thread_local=False)
+        while True:
+            try:
+                lock.acquire(timeout=0.2)
+                break
+            except filelock.Timeout:
+                self._stop.check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def free_bytes(path: Path) -> int:
+    """Free space of the file system that holds `path` (or will: the nearest parent that exists)."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def age_s(path: Path) -> float:
+    """Seconds since `path` was last modified; infinite if it is not there."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
