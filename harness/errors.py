@@ -78,7 +78,7 @@ class MissingTool(InfraError):
         self.package = package
 
 
-class GuestLost(InfraError):
+class GuestLost(InfraError):  # noqa: N818 - reads as what happened
     """The guest under a live session is gone; `reason` says how it was noticed (panic, exit, silence, deadline)."""
 
     def __init__(self, what: str, *, reason: str, detail: str = "") -> None:
@@ -86,7 +86,7 @@ class GuestLost(InfraError):
         self.reason = reason
 
 
-class Cancelled(HarnessError):
+class Cancelled(HarnessError):  # noqa: N818
     """The run was told to stop."""
 
     exit_code = ExitCode.CANCELLED

@@ -272,6 +272,30 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandResult:
+    """A command that has ended in a guest (or on the host).  `exit_code` is 128+N when signal N ended it."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command line of a suite, and the cases it will report.
+
+    A case that the command does not report has no result, and no result is never a pass.
+    """
+
+    name: str  # unique in the suite; also the case's name where there is only one
+    argv: tuple[str, ...]
+    cases: tuple[str, ...]
+    timeout_s: float  # at hardware speed; scaled by the caller
+    exercises_vma_locks: bool = False  # vma_lock_success of /proc/vmstat must grow
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A measured value.  `count` is how many operations it was taken over."""
 

@@ -86,9 +86,8 @@ class Cache:
             if path == self._scratch:
                 continue
             lock = filelock.FileLock(path / "owner.lock")
-            with suppress(filelock.Timeout, OSError):
-                with lock.acquire(timeout=0):
-                    remove_tree(path)
+            with suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
+                remove_tree(path)
 
     def scratch(self, name: str) -> Path:
         """A new empty directory for work in progress, gone at the end of the process; short, for socket paths."""

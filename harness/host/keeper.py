@@ -80,8 +80,8 @@ def _obey(orders: int, group: int) -> bool:
 def main() -> int:
     """Keep one program until it ends or the harness does."""
     orders, argv = int(sys.argv[1]), sys.argv[3:]
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(orders, False)
     program = _start(argv)
@@ -100,7 +100,7 @@ def main() -> int:
                 break
             if not _obey(orders, program):
                 _kill_all(program)
-                return 128 + signal.SIGKILL
+                return 128 + int(signal.SIGKILL)
     _kill_all(program)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code

@@ -1,0 +1,1 @@
+"""Build + Rootfs -> a live guest: QEMU, its console, QMP and SSH.  Knows no suite and judges nothing."""

@@ -1,0 +1,1 @@
+"""Tree -> AppliedTree -> Build: sources, patches applied, configuration proven, kernel compiled.  Knows no guest."""

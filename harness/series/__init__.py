@@ -1,0 +1,1 @@
+"""Documents -> Series: mailboxes, patch directories, git ranges.  Knows patches, not the tree they are for."""

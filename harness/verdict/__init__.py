@@ -1,0 +1,1 @@
+"""Console and results -> findings and outcomes.  Pure: reads text, returns values."""
