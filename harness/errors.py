@@ -78,7 +78,7 @@ class MissingTool(InfraError):
         self.package = package
 
 
-class GuestLost(InfraError):  # noqa: N818 - reads as what happened
+class GuestLost(InfraError):
     """The guest under a live session is gone; `reason` says how it was noticed (panic, exit, silence, deadline)."""
 
     def __init__(self, what: str, *, reason: str, detail: str = "") -> None:
@@ -86,7 +86,7 @@ class GuestLost(InfraError):  # noqa: N818 - reads as what happened
         self.reason = reason
 
 
-class Cancelled(HarnessError):  # noqa: N818
+class Cancelled(HarnessError):
     """The run was told to stop."""
 
     exit_code = ExitCode.CANCELLED
