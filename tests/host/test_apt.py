@@ -1,0 +1,52 @@
+"""Debian's archive: which mirror is used, and (with a network) real packages of both architectures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.host.apt import DebianArchive, find_mirrors
+from harness.host.cache import Cache
+from harness.host.process import Processes
+
+
+def test_mirrors_of_both_formats(tmp_path: Path) -> None:
+    old = tmp_path / "sources.list"
+    old.write_text("# deb http://no.example/debian bookworm main\ndeb http://m.example/debian/ bookworm main\n")
+    new = tmp_path / "debian.sources"
+    new.write_text("Types: deb\nURIs: https://s.example/debian-security\nSuites: bookworm-security\n")
+    assert find_mirrors([old, new]) == ("http://m.example/debian", "https://s.example/debian-security")
+
+
+def test_other_vendors_archives_are_passed_over(tmp_path: Path) -> None:
+    other = tmp_path / "cloud.list"
+    other.write_text("deb https://packages.example/apt cloud main\n")
+    main, security = find_mirrors([other, tmp_path / "not-there"])
+    assert main == "http://deb.debian.org/debian"
+    assert security == "http://deb.debian.org/debian-security"
+
+
+def test_an_unknown_suite_is_the_users_error(tmp_path: Path) -> None:
+    with Processes() as processes, Cache(tmp_path / "cache") as cache, pytest.raises(UserError, match="potato"):
+        DebianArchive(processes, cache, lambda _: None, suite="potato")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+def test_a_package_of_either_architecture(tmp_path: Path, arch: str) -> None:
+    said: list[str] = []
+    with Processes() as processes, Cache(tmp_path / "cache") as cache:
+        archive = DebianArchive(processes, cache, said.append)
+        package = archive.candidate("libtommath1", arch)
+        assert package.architecture == arch
+        assert "libc6" in {dependency.name for dependency in archive.closure(["libtommath1"], arch)}
+        deb = archive.download(package)
+        archive.unpack(deb, tmp_path / "root")
+        assert list((tmp_path / "root").rglob("libtommath.so.1*"))
+        with pytest.raises(UserError, match="no-such-package"):
+            archive.candidate("no-such-package", arch)
+        fetched = len(said)
+        assert archive.download(package) == deb
+        assert len(said) == fetched, "the second time nothing is fetched"

@@ -1,0 +1,126 @@
+"""Processes: what is run, ended and left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Cancelled
+from harness.host.process import Processes, Stop
+
+
+def alive(pid: int) -> bool:
+    try:
+        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+def wait_until_dead(pid: int) -> None:
+    until = time.monotonic() + 10
+    while alive(pid):
+        assert time.monotonic() < until, f"process {pid} is still alive"
+        time.sleep(0.01)
+
+
+def wait_for_file(path: Path) -> str:
+    until = time.monotonic() + 10
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < until, f"{path} was never written"
+        time.sleep(0.01)
+    return path.read_text()
+
+
+def test_output_and_exit_code() -> None:
+    with Processes() as processes:
+        done = processes.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.stdout, done.stderr, done.exit_code, done.ok) == (b"out\n", b"err\n", 3, False)
+
+
+def test_input_is_fed_and_lines_are_heard() -> None:
+    heard: list[str] = []
+    with Processes() as processes:
+        done = processes.run(["cat"], input=b"one\ntwo\n", on_line=heard.append)
+    assert done.ok
+    assert heard == ["one", "two"]
+
+
+def test_a_log_gets_both_outputs_appended(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with Processes() as processes:
+        processes.run(["sh", "-c", "echo out; echo err >&2"], log=log)
+    assert log.read_text() == "before\nout\nerr\n"
+
+
+def test_a_program_that_is_not_there_exits_127() -> None:
+    with Processes() as processes:
+        done = processes.run(["/no/such/program"])
+    assert done.exit_code == 127
+    assert "No such file" in done.words
+
+
+def test_a_signal_is_128_and_its_number() -> None:
+    with Processes() as processes:
+        assert processes.run(["sh", "-c", "kill -SEGV $$"]).exit_code == 128 + signal.SIGSEGV
+
+
+def test_the_deadline_ends_the_program_and_its_children(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with Processes() as processes:
+        done = processes.run(["sh", "-c", f"sleep 300 & echo $! > {note}; wait"], deadline_s=0.5)
+    assert done.timed_out
+    assert not done.ok
+    wait_until_dead(int(note.read_text()))
+
+
+def test_what_a_program_leaves_behind_is_ended_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with Processes() as processes:
+        done = processes.run(["sh", "-c", f"setsid sh -c 'echo $$ > {note}; exec sleep 300' & sleep 0.3; exit 0"])
+    assert done.ok
+    wait_until_dead(int(note.read_text()))
+
+
+def test_a_stop_interrupts_a_wait_and_forbids_a_start() -> None:
+    stop = Stop()
+    with Processes(stop) as processes:
+        threading.Timer(0.2, stop.set, ["Ctrl-C"]).start()
+        with pytest.raises(Cancelled, match="Ctrl-C"):
+            processes.run(["sleep", "300"])
+        with pytest.raises(Cancelled):
+            processes.run(["true"])
+
+
+def test_closing_ends_what_was_spawned() -> None:
+    with Processes() as processes:
+        child = processes.spawn(["sleep", "300"])
+        assert child.poll() is None
+    assert child.exit_code is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_outlives_a_killed_harness(tmp_path: Path, number: int) -> None:
+    note = tmp_path / "pid"
+    script = (
+        "import sys; from harness.host.process import Processes\n"
+        f"Processes().run(['sh', '-c', 'setsid sh -c \"echo $$ > {note}; exec sleep 300\" & sleep 300'])\n"
+    )
+    harness = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.getcwd()})  # noqa: PTH109
+    pid = int(wait_for_file(note))
+    harness.send_signal(number)
+    harness.wait(10)
+    wait_until_dead(pid)
+
+
+def test_cpu_time_includes_children() -> None:
+    with Processes() as processes:
+        done = processes.run(["sh", "-c", "sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'"])
+    assert done.cpu_seconds > 0.02
