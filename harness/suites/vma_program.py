@@ -1,0 +1,141 @@
+"""Builds tools/testing/vma of a tree for an architecture, confined, once per content.
+
+A program that does not compile or link is a result of the tree, not an error of the harness: 6.12's own does not
+link (mm/vma.c gained a call that the userland stubs lack).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.arch import ARCHES, cross_prefix, is_native
+from harness.errors import InfraError, MissingTool
+from harness.events import Say
+from harness.host.apt import DebianArchive
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.host.sandbox import Sandbox
+from harness.model import Arch, Outcome
+from harness.suites.vma import names_of_tests
+
+TREE_PATHS = ("tools", "include", "lib", "mm", "kernel")
+"""What of the kernel tree the build reads."""
+
+_DIRECTORY = Path("tools/testing/vma")
+_SYSROOT_PACKAGES = ("liburcu-dev", "liburcu8")
+_ERROR = re.compile(r"(?:error|undefined reference|No rule|No such file|\*\*\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class VmaProgram:
+    """The program for one architecture; `program` is None where it does not build, `message` says why."""
+
+    arch: Arch
+    outcome: Outcome
+    program: Path | None
+    tests: tuple[str, ...]
+    message: str
+    log: Path
+    cached: bool
+
+
+class VmaBuilder:
+    """Builds the program.  `export` writes the named paths of the tree into an empty directory."""
+
+    def __init__(self, processes: Processes, cache: Cache, sandbox: Sandbox, archive: DebianArchive) -> None:
+        self._processes = processes
+        self._cache = cache
+        self._sandbox = sandbox
+        self._archive = archive
+
+    def build(self, arch: Arch, content: str, export: Callable[[Path], None], *, jobs: int, say: Say) -> VmaProgram:
+        """The program of the tree whose content is named `content`.
+
+        Raises MissingTool without a compiler or make, InfraError when libraries cannot be had.
+        """
+        compiler = self._compiler(arch)
+        sysroot = self._sysroot(arch)
+        key = hashlib.sha256("\0".join([content, arch, compiler, self._sandbox.mode, "1"]).encode()).hexdigest()[:32]
+
+        def make(into: Path) -> None:
+            source = self._cache.scratch("vma")
+            say("copying what tools/testing/vma needs of the tree")
+            export(source)
+            self._make(arch, source, into, sysroot, jobs, say)
+            shutil.rmtree(source)
+
+        entry, cached = self._cache.get("vma", key, make)
+        record = json.loads((entry / "record.json").read_text())
+        program = entry / "vma"
+        return VmaProgram(
+            arch=arch,
+            outcome=Outcome(record["outcome"]),
+            program=program if program.exists() else None,
+            tests=tuple(record["tests"]),
+            message=record["message"],
+            log=entry / "build.log",
+            cached=cached,
+        )
+
+    def _make(self, arch: Arch, source: Path, into: Path, sysroot: Path | None, jobs: int, say: Say) -> None:
+        directory, log = source / _DIRECTORY, into / "build.log"
+        log.touch()
+        if not (directory / "Makefile").is_file():
+            self._record(into, Outcome.FAIL, (), f"the tree has no {_DIRECTORY}")
+            return
+        tests = names_of_tests(directory)
+        # The Makefile adds to CFLAGS; a CFLAGS= on the command line would replace what it adds. CC carries the rest.
+        cc = f"{cross_prefix(arch)}gcc"
+        if sysroot is not None:
+            headers, triplet = sysroot / "usr/include", ARCHES[arch].gnu_triplet
+            cc = f"{cc} -isystem {headers} -isystem {headers / triplet} -L{sysroot / 'usr/lib' / triplet}"
+        argv = ["make", "-C", str(directory), f"-j{jobs}", f"CC={cc}", f"ARCH={ARCHES[arch].kbuild}", "vma"]
+        say(f"compiling tools/testing/vma for {arch}")
+        readable = [] if sysroot is None else [sysroot]
+        done = self._processes.run(
+            self._sandbox.wrap(argv, cwd=directory, writable=[source], readable=readable), log=log, deadline_s=1800
+        )
+        text = log.read_text(errors="replace")
+        if done.timed_out or "No space left on device" in text:
+            raise InfraError(f"tools/testing/vma could not be built for {arch}", detail=text[-2000:])
+        if not done.ok:
+            first = next((line for line in text.splitlines() if _ERROR.search(line)), text.strip()[-200:])
+            self._record(into, Outcome.FAIL, tests, first.replace(f"{source}/", "").strip())
+            return
+        if not tests:
+            self._record(into, Outcome.ERROR, (), f"{_DIRECTORY}: no TEST(…) lines were recognised in its sources")
+            return
+        shutil.copy2(directory / "vma", into / "vma")
+        self._record(into, Outcome.PASS, tests, "")
+
+    @staticmethod
+    def _record(into: Path, outcome: Outcome, tests: tuple[str, ...], message: str) -> None:
+        record = {"outcome": outcome, "tests": tests, "message": message}
+        (into / "record.json").write_text(json.dumps(record))
+
+    def _compiler(self, arch: Arch) -> str:
+        """The compiler's own name of its version."""
+        program = f"{cross_prefix(arch)}gcc"
+        asked = self._processes.run([program, "--version"])
+        if asked.exit_code == 127:
+            raise MissingTool(program, "gcc" if is_native(arch) else ARCHES[arch].compiler_packages[0])
+        return asked.text.partition("\n")[0]
+
+    def _sysroot(self, arch: Arch) -> Path | None:
+        """liburcu for an architecture that is not the host's, whose own is installed."""
+        if is_native(arch):
+            return None
+        packages = [self._archive.candidate(name, ARCHES[arch].debian) for name in _SYSROOT_PACKAGES]
+
+        def make(into: Path) -> None:
+            for package in packages:
+                self._archive.unpack(self._archive.download(package), into)
+
+        key = hashlib.sha256(repr(packages).encode()).hexdigest()[:32]
+        return self._cache.get("sysroot", key, make)[0]

@@ -1,0 +1,123 @@
+"""The graph of steps: order, limits, and whose failure stops whom."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from harness.errors import Cancelled, InfraError, UserError
+from harness.events import Event, EventKind
+from harness.host.process import Stop
+from harness.run.graph import Graph, Report, State
+
+
+def make_graph(events: list[Event] | None = None, stop: Stop | None = None, **limits: int) -> Graph:
+    return Graph(stop=stop or Stop(), emit=(events if events is not None else []).append, limits=limits, last_s={})
+
+
+def fail(error: Exception) -> int:
+    raise error
+
+
+def test_values_flow_along_the_edges() -> None:
+    graph = make_graph()
+    two = graph.add("two", lambda _: 2)
+    six = graph.add("six", lambda _: two.value * 3, needs=[two])
+    graph.run()
+    assert six.value == 6
+
+
+def test_independent_steps_overlap() -> None:
+    graph = make_graph()
+    meeting = threading.Barrier(2, timeout=10)
+    for name in ("a", "b"):
+        graph.add(name, lambda _: meeting.wait())
+    graph.run()
+    assert all(node.state is State.DONE for node in graph.nodes)
+
+
+def test_a_resource_is_shared_by_as_many_as_its_limit_and_given_in_order() -> None:
+    graph = make_graph(compile=1)
+    lock, order = threading.Lock(), []
+
+    def work(name: str) -> None:
+        assert lock.acquire(blocking=False), "two at once"
+        order.append(name)
+        lock.release()
+
+    for name in ("a", "b", "c"):
+        graph.add(name, lambda _, name=name: work(name), uses="compile")  # type: ignore[misc]
+    graph.run()
+    assert order == ["a", "b", "c"]
+
+
+def test_an_infrastructure_error_fails_those_that_need_it_and_nobody_else() -> None:
+    graph = make_graph()
+    broken = graph.add("broken", lambda _: fail(InfraError("no disk")))
+    child = graph.add("child", lambda _: broken.value, needs=[broken])
+    grandchild = graph.add("grandchild", lambda _: child.value, needs=[child])
+    other = graph.add("other", lambda _: 1)
+    graph.run()
+    assert other.value == 1
+    with pytest.raises(InfraError, match="no disk"):
+        _ = grandchild.value
+
+
+def test_a_user_error_stops_everything_and_is_raised() -> None:
+    stop = Stop()
+    graph = make_graph(stop=stop)
+
+    def slow(_: Report) -> None:
+        stop.sleep(30)
+
+    graph.add("slow", slow)
+    bad = graph.add("bad", lambda _: fail(UserError("no such tree")))
+    never = graph.add("never", lambda _: 1, needs=[bad])
+    with pytest.raises(UserError, match="no such tree"):
+        graph.run()
+    assert never.state in (State.WAITING, State.FAILED)
+
+
+def test_a_bug_is_raised_as_it_is() -> None:
+    graph = make_graph()
+    graph.add("bug", lambda _: fail(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        graph.run()
+
+
+def test_a_stop_from_outside_is_cancelled_not_failed() -> None:
+    stop, events = Stop(), list[Event]()
+    graph = make_graph(events, stop)
+    graph.add("slow", lambda _: stop.sleep(30))
+    threading.Timer(0.1, stop.set, ["interrupted"]).start()
+    with pytest.raises(Cancelled, match="interrupted"):
+        graph.run()
+    assert EventKind.FAILED not in {event.kind for event in events}
+
+
+def test_steps_say_what_they_do() -> None:
+    events: list[Event] = []
+    graph = Graph(stop=Stop(), emit=events.append, limits={}, last_s={"build": 12.0})
+
+    def work(report: Report) -> None:
+        report.say("half")
+        report.cached, report.good, report.text = True, False, "it was there"
+
+    graph.add("build", work)
+    graph.run()
+    started, progress, finished = events
+    assert (started.kind, started.last_s) == (EventKind.STARTED, 12.0)
+    assert (progress.kind, progress.text) == (EventKind.PROGRESS, "half")
+    assert (finished.kind, finished.cached, finished.good, finished.text) == (
+        EventKind.FINISHED,
+        True,
+        False,
+        "it was there",
+    )
+
+
+def test_a_value_before_its_time_is_a_bug() -> None:
+    graph = make_graph()
+    with pytest.raises(RuntimeError):
+        _ = graph.add("later", lambda _: 1).value
