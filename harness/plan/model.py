@@ -1,0 +1,236 @@
+"""What a plan can say: the fields, their types, defaults, units and examples.
+
+The reference in docs/, the JSON Schema for editors and the flags of the command line all come from here.
+This module knows values only: no files, no YAML, no trees, kernels or guests.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictBool, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from harness.model import Arch, GuestConfig
+
+_MEMORY = re.compile(r"([1-9][0-9]{0,6})([MG])")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+SMALLEST_GUEST_MIB = 128
+LARGEST_GUEST_MIB = 1024 * 1024
+
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
+Text = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True, allow_inf_nan=False)]
+
+
+def memory_mib(size: str) -> int:
+    """Mebibytes of a size such as 512M or 1G; raises ValueError for anything else."""
+    match = _MEMORY.fullmatch(size)
+    if match is None:
+        raise ValueError(f"must be a size such as 512M or 1G, not {size!r}")
+    mib = int(match[1]) * (1024 if match[2] == "G" else 1)
+    if not SMALLEST_GUEST_MIB <= mib <= LARGEST_GUEST_MIB:
+        raise ValueError(f"must be {SMALLEST_GUEST_MIB}M to {LARGEST_GUEST_MIB // 1024}G, not {size}")
+    return mib
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProfilePlan(_Part):
+    """A kernel configuration: a registered one by its name, or one made here of fragments."""
+
+    name: Name = Field(
+        description="The profile's name; it becomes part of file names and of the results' class names.",
+        examples=["lockdep"],
+    )
+    fragments: tuple[Text, ...] = Field(
+        default=(),
+        description="Fragments merged in this order on allnoconfig: names from kconfigs/ (without .config) or "
+        "paths of files. Left out: the fragments of the registered profile of that name. The architecture's own "
+        "fragment always follows the first.",
+        examples=[["base", "per-vma-lock", "./mine.config"]],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        whole = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [whole["properties"]["name"] | {"description": "A profile of kconfigs/profiles.yaml."}, whole]}
+
+
+class GuestPlan(_Part):
+    """How guests are run.  Deadlines are for hardware speed: they are scaled by accelerator and measured speed."""
+
+    accel: Literal["auto", "tcg", "kvm"] = Field(
+        default="auto",
+        description="What runs the guest's instructions. auto: KVM where this host can run the guest's architecture "
+        "with it, else TCG. tcg: KVM is not touched in any way.",
+        examples=["tcg"],
+    )
+    machine: Literal["auto", "microvm", "q35", "virt"] = Field(
+        default="auto",
+        description="QEMU's machine type. auto: the lean one, microvm for x86_64 and virt for arm64; "
+        "q35 is for x86_64 too.",
+        examples=["q35"],
+    )
+    smp: int = Field(
+        default=2,
+        ge=1,
+        le=512,
+        strict=True,
+        description="Number of virtual CPUs. The suites use as many threads.",
+        examples=[4],
+    )
+    memory: str = Field(
+        default="1G",
+        json_schema_extra={"pattern": rf"^{_MEMORY.pattern}$"},
+        description="Memory of a guest: a number and M (mebibytes) or G (gibibytes).",
+        examples=["512M"],
+    )
+    cmdline: str = Field(
+        default="",
+        description="Words appended to the kernel's command line.",
+        examples=["slab_nomerge mitigations=off"],
+    )
+    boot_s: Seconds = Field(
+        default=30.0, description="Deadline for QEMU's start to the first SSH command, in seconds.", examples=[60]
+    )
+    command_s: Seconds = Field(
+        default=60.0,
+        description="Deadline for a command that names none of its own, in seconds.",
+        examples=[120],
+    )
+    silence_s: Seconds = Field(
+        default=30.0,
+        description="A guest whose command and console both say nothing for so many seconds is taken for hung.",
+        examples=[60],
+    )
+
+    @field_validator("memory", mode="after")
+    @classmethod
+    def _memory_in_range(cls, value: str) -> str:
+        try:
+            memory_mib(value)
+        except ValueError as error:
+            raise PydanticCustomError("memory", "{why}", {"why": str(error)}) from error
+        return value
+
+    @field_validator("cmdline", mode="after")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise PydanticCustomError("cmdline", "has a line break or another control character")
+        return value
+
+    def to_config(self) -> GuestConfig:
+        """The same as the guest's own value."""
+        return GuestConfig(
+            accel=self.accel, machine=self.machine, smp=self.smp, memory_mib=memory_mib(self.memory),
+            cmdline=self.cmdline, boot_s=self.boot_s, command_s=self.command_s, silence_s=self.silence_s,
+        )  # fmt: skip
+
+
+class Plan(_Part):
+    """What to run: which tree and series, on which architectures and configurations, with which suites."""
+
+    tree: Text = Field(
+        default="debian:linux-source-6.12",
+        description="The kernel tree: debian:PACKAGE (Debian's package of a kernel source), the path of a git clone "
+        "(never modified), URL@REF, or a tarball.",
+        examples=[
+            "debian:linux-source-7.2",
+            "~/src/linux",
+            "https://git.kernel.org/pub/scm/linux/kernel/git/akpm/mm.git@mm-stable",
+        ],
+    )
+    series: Text | None = Field(
+        default=None,
+        description="The patch series: an mbox file, a directory of format-patch files (with or without a quilt "
+        "series file), or a git range of the tree. null or none: the tree as it is.",
+        examples=["./v3-vma-lock.mbox", "mm-stable..topic"],
+    )
+    base_fix: Text = Field(
+        default="auto",
+        description="Patches applied before the series so that the base itself works: a directory, none, or auto for "
+        "the ones that the project has for the tree's version (patches/base-fix/).",
+        examples=["none"],
+    )
+    arch: tuple[Arch, ...] = Field(
+        default=(Arch.X86_64, Arch.ARM64),
+        min_length=1,
+        description="Architectures to build and boot.",
+        examples=[["arm64"]],
+    )
+    profiles: tuple[ProfilePlan, ...] = Field(
+        default=(ProfilePlan(name="lockdep"),),
+        min_length=1,
+        description="Kernel configurations, each built and booted on each architecture: names from "
+        "kconfigs/profiles.yaml, or a name with fragments.",
+        examples=[["lockdep", {"name": "mine", "fragments": ["base", "per-vma-lock", "./mine.config"]}]],
+    )
+    suites: tuple[Name, ...] = Field(
+        default=("vma", "faults"),
+        min_length=1,
+        description="Test suites to run, in this order; `vmaharness suites list` names them.",
+        examples=[["faults"]],
+    )
+    cases: tuple[Text, ...] = Field(
+        default=(),
+        description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them.",
+        examples=[["vma.merge_*", "faults.anon-*"]],
+    )
+    guest: GuestPlan = Field(
+        default=GuestPlan(), description="How guests are run.", examples=[{"smp": 4, "memory": "2G"}]
+    )
+    jobs: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        strict=True,
+        description="Jobs of a kernel build; 0: one for each CPU of the host.",
+        examples=[8],
+    )
+    sandbox: StrictBool = Field(
+        default=True,
+        description="Confine make and the compilers, for a patch is untrusted code that they execute. "
+        "Where the host cannot do it the results say so.",
+        examples=[False],
+    )
+    out: Text | None = Field(
+        default=None,
+        description="Directory for the results; null: a new vmaharness-DATE-TIME in the working directory.",
+        examples=["./results"],
+    )
+    keep: StrictBool = Field(
+        default=False, description="Keep the guests' working files beside the results.", examples=[True]
+    )
+
+    @field_validator("series", mode="after")
+    @classmethod
+    def _no_series(cls, value: str | None) -> str | None:
+        return None if value == "none" else value
+
+    @field_validator("arch", "suites", mode="after")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _refuse_repeats([str(item) for item in value])
+        return value
+
+    @field_validator("profiles", mode="after")
+    @classmethod
+    def _names_once(cls, value: tuple[ProfilePlan, ...]) -> tuple[ProfilePlan, ...]:
+        _refuse_repeats([profile.name for profile in value])
+        return value
+
+
+def _refuse_repeats(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise PydanticCustomError("repeated", "names {name} more than once", {"name": name})

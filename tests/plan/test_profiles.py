@@ -1,0 +1,78 @@
+"""Profiles: from a name to the fragment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.data import fragments_dir
+from harness.errors import InputError, UserError
+from harness.model import Profile
+from harness.plan.model import Plan
+from harness.plan.profiles import fragment_names, registered_profiles, resolve_profiles
+
+
+@pytest.fixture
+def kconfigs(tmp_path: Path) -> Path:
+    """A registry of two fragments and one profile."""
+    for name in ("base", "lockdep", "arm64", "x86_64"):
+        (tmp_path / f"{name}.config").touch()
+    (tmp_path / "profiles.yaml").write_text("lockdep:\n  description: all locks proven\n  fragments: [base, lockdep]\n")
+    return tmp_path
+
+
+def _plan(profile: object) -> Plan:
+    return Plan.model_validate({"profiles": [profile]})
+
+
+def test_a_registered_profile_keeps_its_order_and_has_no_architecture(kconfigs: Path) -> None:
+    assert resolve_profiles(Plan(), kconfigs) == (
+        Profile("lockdep", (kconfigs / "base.config", kconfigs / "lockdep.config"), "all locks proven"),
+    )
+    assert fragment_names(kconfigs) == ["base", "lockdep"]
+
+
+def test_a_profile_of_its_own_fragments(kconfigs: Path) -> None:
+    mine = kconfigs / "somewhere" / "mine.config"
+    mine.parent.mkdir()
+    mine.touch()
+    (profile,) = resolve_profiles(_plan({"name": "lockdep", "fragments": ["base", str(mine)]}), kconfigs)
+    assert profile == Profile("lockdep", (kconfigs / "base.config", mine))
+
+
+def test_names_that_do_not_exist_are_answered_with_those_that_do(kconfigs: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_profiles(_plan("lockdpe"), kconfigs)
+    assert (str(caught.value), caught.value.fix) == (
+        "no profile is called 'lockdpe'",
+        "did you mean lockdep? the profiles are: lockdep",
+    )
+    with pytest.raises(UserError) as caught:
+        resolve_profiles(_plan({"name": "x", "fragments": ["kasan"]}), kconfigs)
+    assert (str(caught.value), caught.value.fix) == (
+        "profile x: no fragment is called 'kasan'",
+        "the fragments are: base, lockdep",
+    )
+    with pytest.raises(UserError, match=r"profile x: there is no fragment file /gone\.config"):
+        resolve_profiles(_plan({"name": "x", "fragments": ["/gone.config"]}), kconfigs)
+
+
+def test_a_broken_registry_is_named_with_its_line(kconfigs: Path) -> None:
+    registry = kconfigs / "profiles.yaml"
+    registry.write_text("lockdep:\n  fragments: [base]\n  descripton: x\n")
+    with pytest.raises(InputError) as caught:
+        registered_profiles(kconfigs)
+    assert str(caught.value) == f"{registry}:3: lockdep.descripton: unknown key"
+    registry.write_text("lockdep:\n  fragments: []\n")
+    with pytest.raises(InputError) as caught:
+        registered_profiles(kconfigs)
+    assert str(caught.value) == f"{registry}:2: lockdep.fragments: must not be empty"
+
+
+@pytest.mark.skipif(not (fragments_dir() / "profiles.yaml").exists(), reason="no registry yet")
+def test_the_profiles_of_the_project_resolve() -> None:
+    for name in registered_profiles(fragments_dir()):
+        (profile,) = resolve_profiles(_plan(name), fragments_dir())
+        assert profile.description
+        assert profile.fragments[0].name == "base.config"
