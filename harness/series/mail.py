@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.errors import InputError
 from harness.series.mailbox import RawMail, is_separator
@@ -162,7 +163,7 @@ def _parts(place: str, boundary: bytes, text: Text, depth: int) -> Text:
     if len(cuts) > _MAX_PARTS:
         raise InputError(place, start, f"a multipart mail of more than {_MAX_PARTS} parts")
     out = Text([], [])
-    for here, there in zip(cuts, cuts[1:], strict=False):
+    for here, there in pairwise(cuts):
         part = Text(text.lines[here + 1 : there], text.numbers[here + 1 : there])
         headers, body = _headers(place, part) if part.lines and part.lines[0].strip() else ({}, part)
         kind = headers.get("content-type", b"text/plain").lower()

@@ -60,7 +60,7 @@ def _complete(source: str, patches: Sequence[Piece]) -> bool:
         return False
     total = max(piece.subject.total or 0 for piece in patches)
     if present[-1] > total:
-        raise UserError(f"{source}: patch {present[-1]} of {total} cannot be")
+        raise UserError(f"{source}: there is no patch {present[-1]} of {total}", fix="mend the subject's n/m")
     if len(present) < total:
         raise UserError(
             f"{source}: the series is incomplete: have {ranges(present)} of {total}",

@@ -54,7 +54,7 @@ def read_piece(raw: RawMail) -> Piece:
     if mail is None:
         return _no_mail(raw)
     subject = parse_subject(mail.header("subject"))
-    place = f"{mail.place}:{mail.line}" if mail.line > 1 else mail.place
+    place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place
     piece = Piece(Kind.OTHER, subject, place, "", "", "", (), "", b"", "")
     if subject.reply:
         return replace(piece, kind=Kind.REPLY)

@@ -17,6 +17,8 @@ _FORBIDDEN = {
     b"010000": "a FIFO",
     b"140000": "a socket",
 }
+_DRIVE = re.compile(rb"[A-Za-z]:[\\/]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f\\]")
 _ESCAPE = re.compile(rb'\\([abfnrtv"\\]|[0-3][0-7]{2})')
 _LETTERS = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 # Names that a file system takes for .git: case, trailing dots or blanks, an NTFS short name, an NTFS stream.
@@ -34,21 +36,23 @@ def mode_objection(mode: bytes) -> str:
 def path_objection(path: bytes) -> str:
     """What is wrong with a path relative to the tree; "" if nothing."""
     parts = path.split(b"/")
-    if path.startswith(b"/") or re.match(rb"[A-Za-z]:[\\/]", path):
-        return "an absolute path"
-    if b".." in parts:
-        return "a path that leaves the tree"
-    if any(_GIT_DIRECTORY.fullmatch(part) for part in parts):
-        return "a path inside .git"
-    if any(part in (b"", b".") for part in parts):
-        return "a path that is not in its plain form"
-    if any(byte < 32 or byte == 127 or byte == 92 for byte in path):
-        return "a path with control characters or backslashes"
+    objections = (
+        (path.startswith(b"/") or _DRIVE.match(path), "an absolute path"),
+        (b".." in parts, "a path that leaves the tree"),
+        (any(_GIT_DIRECTORY.fullmatch(part) for part in parts), "a path inside .git"),
+        (b"" in parts or b"." in parts, "a path that is not in its plain form"),
+        (_CONTROL.search(path), "a path with control characters or backslashes"),
+        (_not_utf8(path), "a path that is not UTF-8"),
+    )
+    return next((words for found, words in objections if found), "")
+
+
+def _not_utf8(path: bytes) -> bool:
     try:
         path.decode()
     except UnicodeDecodeError:
-        return "a path that is not UTF-8"
-    return ""
+        return True
+    return False
 
 
 def unquote(name: bytes) -> bytes | None:

@@ -16,6 +16,8 @@ from harness.series.patch import Kind, Piece, read_piece
 
 _KINDS = "give a mailbox, a directory of patches, or a range OLD..NEW of the tree"
 
+_BLANK = "*** SUBJECT HERE ***"  # of a cover letter that nobody filled in
+
 
 def read_series(source: str, *, processes: Processes, repo: Path | None) -> Series:
     """Read a mailbox file, a directory of patches, or, if there is neither of that name, commits of `repo`.
@@ -68,7 +70,7 @@ def _assemble(source: str, mails: Iterable[RawMail], *, strict: bool, ordered: b
     cover = covers[0] if covers else None
     return Series(
         source=source,
-        title=cover.subject.title if cover else in_order[0].subject.title,
+        title=cover.subject.title if cover and _BLANK not in cover.subject.title else in_order[0].subject.title,
         version=max(piece.subject.version for piece in in_order),
         patches=tuple(piece.patch(number) for number, piece in enumerate(in_order, 1)),
         cover=cover.text if cover else "",
