@@ -1,0 +1,86 @@
+"""The directory a run leaves behind: the names in it, and how files get there whole or not at all.
+
+The names are part of the command line's contract: scripts and CI servers look for them.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InfraError
+from harness.model import Boot, Case, RunResult, SuiteResult, TargetResult
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The result directory of one run."""
+
+    directory: Path
+
+    @property
+    def results(self) -> Path:
+        return self.directory / "results.json"
+
+    @property
+    def junit(self) -> Path:
+        return self.directory / "junit.xml"
+
+    @property
+    def summary(self) -> Path:
+        return self.directory / "summary.txt"
+
+    def console(self, arch: str, profile: str) -> Path:
+        return self.directory / f"console-{arch}-{profile}.log"
+
+    def build_log(self, arch: str, profile: str) -> Path:
+        return self.directory / f"build-{arch}-{profile}.log"
+
+    def config(self, arch: str, profile: str) -> Path:
+        return self.directory / f"config-{arch}-{profile}"
+
+
+def target_of(result: RunResult, suite: SuiteResult) -> TargetResult | None:
+    """The target that `suite` ran on; None for what ran on the host."""
+    for target in result.targets:
+        if target.arch == suite.arch and target.profile == suite.profile:
+            return target
+    return None
+
+
+def last_boot(result: RunResult, suite: SuiteResult) -> Boot | None:
+    target = target_of(result, suite)
+    return target.boots[-1] if target and target.boots else None
+
+
+def log_of(result: RunResult, suite: SuiteResult, case: Case, directory: Path) -> Path | None:
+    """The log that explains `case`: the build's, the configuration, or the guest's console; None on the host."""
+    if target_of(result, suite) is None:
+        return None
+    layout = Layout(directory)
+    if suite.suite == "kernel" and case.name == "build":
+        return layout.build_log(suite.arch, suite.profile)
+    if suite.suite == "kernel" and case.name == "config":
+        return layout.config(suite.arch, suite.profile)
+    boot = last_boot(result, suite)
+    return boot.console if boot else None
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `path` so that a reader sees the old file or the whole new one.  InfraError when it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise InfraError(
+            f"cannot write {path}: {error.strerror}", fix="free space there or choose another --out"
+        ) from error

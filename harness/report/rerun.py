@@ -1,0 +1,76 @@
+"""The command line that runs one case again.
+
+Made from the command of the run, so that what was not said there keeps its default here too.  Knows the names of the
+options, not the command line that has them.
+"""
+
+from __future__ import annotations
+
+import glob
+import shlex
+from collections.abc import Iterator, Sequence
+
+from harness.model import Case, RunResult, SuiteResult
+from harness.report.files import target_of
+
+_NARROWING = frozenset({"--arch", "--profile", "--suite", "--case", "--out"})  # each takes a value
+_FLAGS = frozenset({"--json"})
+KERNEL_SUITE = "kernel"  # config, build and boot of a target, as cases
+
+
+def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
+    """A command line, quoted for a shell, that does what `result`'s did for `case` alone, as far as that goes.
+
+    A kernel's configuration and build are done again by `build`; what no suite of the plan reports (the series, the
+    verdict) by the whole command.
+    """
+    program, verb, rest = _split(result.command)
+    narrow: list[str] = []
+    if target_of(result, suite) is not None:
+        narrow += ["--arch", suite.arch, "--profile", suite.profile]
+    if suite.suite == KERNEL_SUITE and case.name in ("config", "build"):
+        verb = "build"
+    elif verb == "run" and suite.suite in _planned_suites(result):
+        narrow += ["--suite", suite.suite, "--case", _pattern(suite.suite, case.name)]
+    if not narrow:
+        return shlex.join(result.command or (program, verb))
+    accel = _accel(result)
+    if accel != "auto" and verb != "build" and not any(word.partition("=")[0] == "--accel" for word in rest):
+        narrow += ["--accel", accel]
+    return shlex.join([program, verb, *_without_narrowing(rest), *narrow])
+
+
+def _pattern(suite: str, case: str) -> str:
+    """A glob for this case alone, with "?" for what cannot be typed or would drive a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in glob.escape(f"{suite}.{case}"))
+
+
+def _split(command: Sequence[str]) -> tuple[str, str, list[str]]:
+    """Program, verb and the rest of a command line."""
+    words = [*command]
+    program = words.pop(0) if words else "vmaharness"
+    verb = words.pop(0) if words else "run"
+    return program, verb, words
+
+
+def _without_narrowing(words: list[str]) -> Iterator[str]:
+    """The words of a command line but for the options that choose what is run and where results go."""
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in _NARROWING:
+            skip = True
+        elif word.partition("=")[0] not in _NARROWING and word not in _FLAGS:
+            yield word
+
+
+def _planned_suites(result: RunResult) -> list[str]:
+    planned = result.plan.get("suites")
+    return [str(name) for name in planned] if isinstance(planned, list | tuple) else []
+
+
+def _accel(result: RunResult) -> str:
+    """The accelerator that was asked for, be it by a plan, a flag or the environment."""
+    guest = result.plan.get("guest")
+    return str(guest.get("accel", "auto")) if isinstance(guest, dict) else "auto"

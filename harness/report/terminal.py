@@ -1,0 +1,289 @@
+"""RunResult -> what a person reads: the verdict first, then what failed and how to see it again, then the rest.
+
+Returns text and prints nothing.  All that guests, compilers and patches said goes through `text.one_line`, so that none
+of it can drive the terminal.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from harness.model import Accel, Case, Metric, Outcome, PatchRole, RunResult, SuiteResult, TargetResult
+from harness.report.files import log_of
+from harness.report.rerun import rerun_command
+from harness.report.text import count, one_line, seconds
+
+_MOST_FAILURES = 10
+_MOST_REASONS = 6
+_MOST_METRICS = 8
+
+_WORDS = {
+    Outcome.PASS: "passed",
+    Outcome.FAIL: "FAILED",
+    Outcome.CRASH: "CRASHED",
+    Outcome.TIMEOUT: "TIMED OUT",
+    Outcome.NOT_EXERCISED: "NOT EXERCISED",
+    Outcome.ERROR: "ERROR",
+    Outcome.SKIP: "skipped",
+    Outcome.NOT_RUN: "not run",
+}
+_GOOD, _BAD, _DIM = "32", "1;31", "2"  # SGR parameters
+
+Paint = Callable[[str, str], str]
+
+
+def summary(result: RunResult, *, directory: Path | None = None, colour: bool = False, width: int = 100) -> str:
+    """The report of a run, ending in a line break.
+
+    `directory` is where the results lie; logs are named relative to it.  Command lines and paths are never cut or
+    wrapped, so they can be copied; everything else keeps to `width`.
+    """
+    paint: Paint = (lambda text, sgr: f"\x1b[{sgr}m{text}\x1b[0m") if colour else (lambda text, sgr: text)
+    sections = (
+        _verdict(result, paint, width),
+        _table(result, paint, width),
+        _failures(result, directory or Path(), paint, width),
+        _left_out(result, width),
+        _numbers(result, width),
+        _notes(result, width),
+        _times(result, width),
+        _where(result, directory),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _is_bad(outcome: Outcome) -> bool:
+    return outcome.blames_kernel or outcome is Outcome.ERROR
+
+
+def _all_cases(result: RunResult) -> list[tuple[SuiteResult, Case]]:
+    return [(suite, case) for suite in result.suites for case in suite.cases]
+
+
+def _wrap(text: str, width: int, indent: str = "", first: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=indent if first is None else first, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _cut(text: str, width: int) -> str:
+    return one_line(text, max(20, width))
+
+
+# --- the sections ---------------------------------------------------------------------------------------------
+
+
+def _verdict(result: RunResult, paint: Paint, width: int) -> list[str]:
+    """The verdict and why, then what was tested."""
+    if result.outcome is Outcome.PASS:
+        word, sgr = "PASS", _GOOD
+    elif result.outcome in (Outcome.NOT_RUN, Outcome.SKIP):
+        word, sgr = "NOTHING RAN", _BAD
+    else:
+        word, sgr = ("FAIL" if result.outcome.blames_kernel else "ERROR"), _BAD
+    indent = " " * (len(word) + 2)
+    lines = _wrap(one_line(result.message) or _why(result), width, indent, f"{word}  ")
+    lines[0] = paint(word, sgr) + lines[0][len(word) :]
+    return [*lines, *_wrap(_subject(result), width, indent)]
+
+
+def _why(result: RunResult) -> str:
+    cases = _all_cases(result)
+    bad = sum(_is_bad(case.outcome) for _, case in cases)
+    good = sum(case.outcome is Outcome.PASS for _, case in cases)
+    if bad:
+        return f"{bad} of {count(len(cases), 'case')} failed"
+    return f"{good} of {count(len(cases), 'case')} passed"
+
+
+def _subject(result: RunResult) -> str:
+    fixes = sum(patch.role is PatchRole.BASE_FIX for patch in result.patches)
+    patches = len(result.patches) - fixes
+    series = f"“{one_line(result.series)}” ({count(patches, 'patch', 'patches')})" if result.series else "no series"
+    tree = f"{one_line(result.tree.kernel_version)} ({one_line(result.tree.spec)})"
+    with_fixes = f" with {count(fixes, 'base fix', 'base fixes')}" if fixes else ""
+    return f"{series} on {tree}{with_fixes} · {seconds(result.seconds)}"
+
+
+def _table(result: RunResult, paint: Paint, width: int) -> list[str]:
+    """Targets down, suites across."""
+    targets = [suite for target in result.targets for suite in target.suites]
+    names = list(dict.fromkeys(suite.suite for suite in (*targets, *result.host_suites)))
+    rows: dict[str, dict[str, Counter[Outcome]]] = {"host": {}} if result.host_suites else {}
+    rows |= {_target_name(target.arch, target.profile): {} for target in result.targets}  # also one that has no suites
+    for suite in (*result.host_suites, *targets):
+        row = rows.setdefault(_target_name(suite.arch, suite.profile), {})
+        row.setdefault(suite.suite, Counter()).update(case.outcome for case in suite.cases)
+    if not rows:
+        return []
+    for cell in (_long_cell, _short_cell):
+        cells = [[cell(row[name]) if name in row else "-" for name in names] for row in rows.values()]
+        lines = [["", *names], *([title, *line] for title, line in zip(rows, cells, strict=True))]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        if sum(widths) + 3 * len(names) <= width:
+            break
+    shown = ["   ".join(cell.ljust(size) for cell, size in zip(lines[0], widths, strict=True)).rstrip()]
+    for (title, *line), row in zip(lines[1:], rows.values(), strict=True):
+        padded = [cell.ljust(size) for cell, size in zip(line, widths[1:], strict=True)]
+        padded[-1] = padded[-1].rstrip()
+        coloured = [paint(cell, _cell_colour(row.get(name))) for cell, name in zip(padded, names, strict=True)]
+        shown.append("   ".join([title.ljust(widths[0]), *coloured]))
+    return shown
+
+
+def _target_name(arch: str, profile: str) -> str:
+    return f"{arch} {profile}".strip()
+
+
+def _long_cell(outcomes: Counter[Outcome]) -> str:
+    return ", ".join(f"{outcomes[one]} {word}" for one, word in _WORDS.items() if outcomes[one]) or "NO CASES"
+
+
+def _short_cell(outcomes: Counter[Outcome]) -> str:
+    return f"{outcomes[Outcome.PASS]}/{outcomes.total()}"
+
+
+def _cell_colour(outcomes: Counter[Outcome] | None) -> str:
+    if outcomes is None:
+        return _DIM
+    if not outcomes or any(_is_bad(outcome) for outcome in outcomes):
+        return _BAD
+    return _GOOD if outcomes[Outcome.PASS] else _DIM
+
+
+def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> list[str]:
+    """Every failed case: what happened, where to read more, how to run it again."""
+    bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case.outcome)]
+    lines: list[str] = []
+    for suite, case in bad[:_MOST_FAILURES]:
+        word = _WORDS[case.outcome]
+        lines += [""] if lines else []
+        lines.append(f"{paint(word, _BAD)}  {one_line(suite.classname)}  {one_line(case.name)}")
+        lines.append(f"    {_cut(case.message or 'no reason given', width - 4)}")
+        log = log_of(result, suite, case, directory)
+        if log is not None:
+            shown = log.relative_to(directory) if log.is_relative_to(directory) else log
+            line = f":{case.findings[0].line}" if case.findings else ""
+            lines.append(f"    log    {shown}{line}")
+        lines.append(f"    again  {rerun_command(result, suite, case)}")
+    if len(bad) > _MOST_FAILURES:
+        lines.append(f"\n… and {len(bad) - _MOST_FAILURES} more: see junit.xml or results.json")
+    return lines
+
+
+def _left_out(result: RunResult, width: int) -> list[str]:
+    """What was not run, by reason."""
+    reasons = Counter(
+        (case.outcome, one_line(suite.classname), one_line(case.message))
+        for suite, case in _all_cases(result)
+        if case.outcome in (Outcome.NOT_RUN, Outcome.SKIP)
+    )
+    lines = [
+        _cut(f"{_WORDS[outcome].capitalize()}: {count(number, 'case')} of {name}: {why}", width)
+        for (outcome, name, why), number in list(reasons.items())[:_MOST_REASONS]
+    ]
+    more = len(reasons) - _MOST_REASONS
+    return [*lines, f"… and {count(more, 'reason')} more: see results.json"] if more > 0 else lines
+
+
+def _numbers(result: RunResult, width: int) -> list[str]:
+    """The first metric of each case, targets across."""
+    rows: dict[str, dict[str, Metric]] = {}
+    for suite, case in _all_cases(result):
+        row = rows.setdefault(f"{suite.suite} {one_line(case.name)}", {})
+        if case.metrics and case.outcome is Outcome.PASS:
+            row[_target_name(suite.arch, suite.profile)] = case.metrics[0]
+    rows = {name: row for name, row in rows.items() if row}
+    if not rows:
+        return []
+    targets = list(dict.fromkeys(name for row in rows.values() for name in row))
+    tcg = any(boot.accel is Accel.TCG for target in result.targets for boot in target.boots)
+    shown = list(rows.items())[:_MOST_METRICS]
+    lines = [["", *targets]]
+    lines += [[name, *(_value(row.get(target)) for target in targets)] for name, row in shown]
+    text = [_cut_right(line, width) for line in _aligned(lines)]
+    text[0] = "Numbers" + text[0][len("Numbers") :]
+    more = len(rows) - len(shown)
+    if more:
+        text.append(f"… and {count(more, 'case')} more: see results.json")
+    if tcg:
+        text.append("Taken under TCG: they say nothing about hardware.")
+    return text
+
+
+def _value(metric: Metric | None) -> str:
+    return "-" if metric is None else f"{metric.value:,.4g} {metric.unit}" if metric.value < 1000 else (
+        f"{metric.value:,.0f} {metric.unit}"
+    )  # fmt: skip
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Columns two blanks apart: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[0] = max(widths[0], len("Numbers"))
+    return [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in lines
+    ]
+
+
+def _cut_right(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _notes(result: RunResult, width: int) -> list[str]:
+    """What a reader must know to believe the rest."""
+    notes = [one_line(note) for note in dict.fromkeys((*result.notes, *result.tree.notes))]
+    boots = [boot for target in result.targets for boot in target.boots]
+    notes += dict.fromkeys(
+        f"{boot.accel.upper()}: {one_line(boot.accel_reason)}" for boot in boots if boot.accel_reason
+    )
+    builds = [target.build for target in result.targets if target.build]
+    if not any("sandbox" in note for note in notes):
+        reasons = dict.fromkeys(one_line(build.sandbox) for build in builds if build.sandbox != "bubblewrap")
+        notes += [f"Built without a sandbox: {reason}" for reason in reasons]
+    notes += filter(None, map(_warnings, result.targets))
+    return [line for note in notes for line in _wrap(note, width, "        ", "Note    ")]
+
+
+def _warnings(target: TargetResult) -> str:
+    """The compiler's warnings: how many, and the first."""
+    messages = target.build.messages if target.build else ()
+    warnings = [message for message in messages if message.severity == "warning"]
+    if not warnings:
+        return ""
+    first = warnings[0]
+    place = f"{first.path}:{first.line}: " if first.path else ""
+    number = count(len(warnings), "compiler warning")
+    return f"{_target_name(target.arch, target.profile)}: {number}, first {one_line(place + first.text)}"
+
+
+def _times(result: RunResult, width: int) -> list[str]:
+    lines = []
+    size = max((len(_target_name(target.arch, target.profile)) for target in result.targets), default=0)
+    for target in result.targets:
+        parts = []
+        if build := target.build:
+            parts.append("build cached" if build.cached else f"build {seconds(build.seconds)}")
+        for boot in target.boots[-1:]:
+            parts += [f"init {seconds(boot.init_s)}"] if boot.init_s else []
+            parts += [f"SSH {seconds(boot.ssh_s)}"] if boot.ssh_s else []
+        parts += [f"{suite.suite} {seconds(suite.seconds)}" for suite in _timed(target.suites)]
+        if parts:
+            first = f"Time    {_target_name(target.arch, target.profile).ljust(size)}  "
+            lines += _wrap(" · ".join(part.replace(" ", "\xa0") for part in parts), width, " " * len(first), first)
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _timed(suites: Iterable[SuiteResult]) -> list[SuiteResult]:
+    return [suite for suite in suites if suite.seconds and suite.suite != "kernel"]
+
+
+def _where(result: RunResult, directory: Path | None) -> list[str]:
+    return [f"Results {directory}"] if directory else []

@@ -1,0 +1,79 @@
+"""The command that runs one case again."""
+
+from __future__ import annotations
+
+import fnmatch
+import shlex
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model import Arch, Case, Outcome, SuiteResult
+from harness.report.rerun import rerun_command
+from tests.report import samples
+
+
+def again(*command: str, accel: str = "auto", case: str = "anon.1") -> str:
+    result = replace(
+        samples.passed(), command=command, plan={"suites": ["vma", "faults"], "guest": {"accel": accel, "smp": 2}}
+    )
+    return rerun_command(result, samples.faults_suite(Arch.ARM64), samples.fault_case(case))
+
+
+NARROW = "--arch arm64 --profile lockdep --suite faults --case faults.anon.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ((), f"vmaharness run {NARROW}"),
+        (("vmaharness", "run"), f"vmaharness run {NARROW}"),
+        (("ci/vmaharness", "run", "plan.yaml"), f"ci/vmaharness run plan.yaml {NARROW}"),
+        (("vmaharness", "run", "--series", "a b.mbox"), f"vmaharness run --series 'a b.mbox' {NARROW}"),
+        (("vmaharness", "run", "--arch", "x86_64", "--arch=arm64", "--smp", "4"), f"vmaharness run --smp 4 {NARROW}"),
+        (("vmaharness", "run", "--suite", "vma", "--case=x", "--json", "--out", "d"), f"vmaharness run {NARROW}"),
+    ],
+)
+def test_it_is_the_command_of_the_run_made_narrow(command: tuple[str, ...], expected: str) -> None:
+    assert again(*command) == expected
+
+
+def test_an_accelerator_from_elsewhere_is_said() -> None:
+    assert again("vmaharness", "run", accel="tcg") == f"vmaharness run {NARROW} --accel tcg"
+    assert again("vmaharness", "run", "--accel", "tcg", accel="tcg") == f"vmaharness run --accel tcg {NARROW}"
+    assert again("vmaharness", "run", "--accel=tcg", accel="tcg") == f"vmaharness run --accel=tcg {NARROW}"
+
+
+def test_kernel_cases_need_no_guest_to_be_built_again() -> None:
+    result = samples.build_failed()
+    suite = result.targets[1].suites[0]
+    commands = [rerun_command(result, suite, case) for case in suite.cases]
+    assert commands == [
+        "vmaharness build --arch arm64 --profile lockdep",
+        "vmaharness build --arch arm64 --profile lockdep",
+        "vmaharness run --arch arm64 --profile lockdep",
+    ]
+
+
+def test_host_cases() -> None:
+    result = samples.passed()
+    series, vma = result.host_suites
+    assert rerun_command(result, series, series.cases[0]) == "vmaharness run"
+    assert rerun_command(result, vma, vma.cases[0]) == "vmaharness run --suite vma --case vma.merge_new"
+
+
+@given(st.text(min_size=1))
+def test_the_glob_selects_the_case_and_no_other(name: str) -> None:
+    words = shlex.split(again("vmaharness", "run", case=name))
+    pattern = words[words.index("--case") + 1]
+    assert fnmatch.fnmatchcase(f"faults.{name}", pattern)
+    assert not fnmatch.fnmatchcase(f"faults.{name}x", pattern)
+    assert pattern.isprintable()
+
+
+def test_unplanned_suites_are_not_asked_for() -> None:
+    result = samples.passed()
+    suite = SuiteResult("guest", "arm64", "lockdep", (Case("guest", "console", Outcome.FAIL, message="splat"),))
+    assert rerun_command(result, suite, suite.cases[0]) == "vmaharness run --arch arm64 --profile lockdep"
