@@ -19,14 +19,16 @@ from harness.series.paths import path_objection, unquote
 
 LINES = st.sampled_from(
     [
-        b"From a@b Thu Jan  1 00:00:00 1970", b"From: A <a@b.c>", b"Subject: [PATCH 1/1] x", b"Subject: Re: x", b"",
-        b"Content-Type: multipart/mixed; boundary=z", b"--z", b"--z--", b"Content-Transfer-Encoding: base64",
-        b"Content-Transfer-Encoding: quoted-printable", b"Content-Type: text/plain; charset=utf-16", b" folded",
-        b"diff --git a/f b/f", b'diff --git "a/\\303" "b/f', b"diff --git ", b"new file mode 100644",
-        b"new file mode ", b"deleted file mode 100644", b"index 1..2 100644", b"index ", b"rename from ",
-        b"rename to x",        b"--- a/f", b"+++ b/f", b"--- ", b"+++ ", b"--- /dev/null", b"+++ /dev/null", b'--- "a/x', b"@@ -1 +1 @@",
-        b"@@ -1,2 +1,2 @@", b"@@ -0,0 +1 @@", b"@@ -1,999999999 +1 @@", b"@@ -", b"+x", b"-x", b" x", b"\\ No newline",
-        b"-- ", b"---", b"ZGlmZg==", b"=", b"=3D", b"\xff\xfe", b"\r", b"diff --cc x", b"GIT binary patch",
+        b"From a@b Thu Jan  1 00:00:00 1970", b"From: A <a@b.c>", b"Subject: [PATCH 1/1] x",
+        b"Subject: Re: x", b"", b"Content-Type: multipart/mixed; boundary=z", b"--z", b"--z--",
+        b"Content-Transfer-Encoding: base64", b"Content-Transfer-Encoding: quoted-printable",
+        b"Content-Type: text/plain; charset=utf-16", b" folded", b"diff --git a/f b/f",
+        b'diff --git "a/\\303" "b/f', b"diff --git ", b"new file mode 100644", b"new file mode ",
+        b"deleted file mode 100644", b"index 1..2 100644", b"index ", b"rename from ", b"rename to x",
+        b"--- a/f", b"+++ b/f", b"--- ", b"+++ ", b"--- /dev/null", b"+++ /dev/null", b'--- "a/x',
+        b"@@ -1 +1 @@", b"@@ -1,2 +1,2 @@", b"@@ -0,0 +1 @@", b"@@ -1,999999999 +1 @@", b"@@ -", b"+x", b"-x",
+        b" x", b"\\ No newline", b"-- ", b"---", b"ZGlmZg==", b"=", b"=3D", b"\xff\xfe", b"\r",
+        b"diff --cc x", b"GIT binary patch",
     ]
 )  # fmt: skip
 
