@@ -1,0 +1,170 @@
+"""What the verbs need of the engine, and how a run is carried out from arguments to exit code.
+
+The engine itself is `harness.run.pipeline`; tests put another one into click's context.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import click
+
+from harness.cli import say
+from harness.cli.progress import Progress, make_progress
+from harness.cli.results import result_directory
+from harness.cli.signals import stopping
+from harness.errors import ExitCode, HarnessError
+from harness.events import Emit
+from harness.host.cache import Cache, default_root
+from harness.host.process import Processes, Stop
+from harness.model import Boot, CommandResult, Outcome, RunResult
+from harness.run.goal import Goal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.plan.model import Plan
+
+
+Publish = Callable[[RunResult], None]
+"""Takes the result; called once, also when an error ends the run, before that error goes on."""
+
+
+class LiveGuest(Protocol):
+    """The part of harness.guest.Guest that `boot` uses."""
+
+    def boot(self) -> Boot: ...
+
+    def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult: ...
+
+    def interactive(self) -> int: ...
+
+
+class Engine(Protocol):
+    """What `harness.run.pipeline` offers."""
+
+    def run_plan(
+        self,
+        plan: Plan,
+        *,
+        directory: Path,
+        goal: Goal,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Publish,
+    ) -> RunResult: ...
+
+    def open_guest(
+        self, plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit
+    ) -> AbstractContextManager[LiveGuest]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a verb works with while it works."""
+
+    engine: Engine
+    processes: Processes
+    cache: Cache
+    progress: Progress
+
+
+def engine_of(context: click.Context) -> Engine:
+    if context.obj is not None:
+        return cast(Engine, context.obj)
+    from harness.run import pipeline  # noqa: PLC0415 - start-up time
+
+    return pipeline
+
+
+@contextmanager
+def session(context: click.Context) -> Iterator[Session]:
+    """Signals, processes, cache and progress; all ended when it is left."""
+    stop = Stop()
+    progress = make_progress(sys.stderr)
+
+    def first(name: str) -> None:
+        progress.say(f"{name}: stopping and cleaning up; once more stops at once")
+
+    def second() -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\n")  # the cursor, which the live table hides
+            sys.stderr.flush()
+
+    with (
+        stopping(stop, first, second),
+        Processes(stop) as processes,
+        Cache(default_root(), stop) as cache,
+    ):
+        yield Session(engine_of(context), processes, cache, progress)
+
+
+def run_to(context: click.Context, plan: Plan, goal: Goal, *, as_json: bool) -> ExitCode:
+    """Run a plan up to `goal`, leave its results in a directory, and show them."""
+    with (
+        session(context) as now,
+        result_directory(plan.out, cwd=Path.cwd(), now=datetime.now()) as directory,
+    ):
+        try:
+            result = perform(context, now, plan, goal, directory, lambda found: publish(found, directory))
+        except HarnessError:
+            if (directory / "results.json").exists():
+                say.note(f"vmaharness: what was found out until then is in {directory}")
+            raise
+        show(result, directory, as_json=as_json)
+        return exit_code(result)
+
+
+def perform(
+    context: click.Context, now: Session, plan: Plan, goal: Goal, directory: Path, publish: Publish
+) -> RunResult:
+    """Let the engine work, with its progress shown."""
+    with now.progress:
+        return now.engine.run_plan(
+            plan, directory=directory, goal=goal, processes=now.processes, cache=now.cache,
+            emit=now.progress.emit, command=command_line(context), publish=publish,
+        )  # fmt: skip
+
+
+def publish(result: RunResult, directory: Path) -> None:
+    """Write results.json, junit.xml and summary.txt."""
+    from harness.report import render  # noqa: PLC0415 - start-up time
+
+    render.publish(result, directory, attachment_root=say.ci_project())
+
+
+def keep_nothing(_result: RunResult) -> None:
+    """Publish no results: what the verb prints is all."""
+
+
+def show(result: RunResult, directory: Path, *, as_json: bool) -> None:
+    """The summary, or results.json, on standard output."""
+    if as_json:
+        say.out((directory / "results.json").read_text(encoding="utf-8"), newline=False)
+        return
+    from harness.report.terminal import summary  # noqa: PLC0415 - start-up time
+
+    colour, width = say.wants_colour(sys.stdout), say.width()
+    say.out(summary(result, directory=directory, colour=colour, width=width), newline=False)
+
+
+def command_line(context: click.Context) -> tuple[str, ...]:
+    """The words of this command, for the record and for running a case again."""
+    return (context.find_root().info_name or "vmaharness", *context.find_root().meta.get("words", ()))
+
+
+def exit_code(result: RunResult) -> ExitCode:
+    """What the process says of a result."""
+    if result.outcome is Outcome.PASS:
+        return ExitCode.PASS
+    if result.outcome.blames_kernel:
+        return ExitCode.KERNEL_FAILED
+    return ExitCode.INFRA_ERROR if result.outcome is Outcome.ERROR else ExitCode.NOTHING_RAN

@@ -1,0 +1,209 @@
+"""The flags that say what a plan can say, and the plan that comes of a file and flags.
+
+One table for all verbs.  A test compares it with the plan's fields.  Nothing heavy is imported before a plan is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+from harness.cli import say
+from harness.data import fragments_dir, plans_dir
+from harness.model import Arch
+
+if TYPE_CHECKING:
+    from harness.plan.load import Override
+    from harness.plan.model import Plan
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _profile(text: str) -> object:
+    """NAME, or NAME=FRAGMENT,FRAGMENT…"""
+    name, equals, fragments = text.partition("=")
+    return {"name": name, "fragments": [part for part in fragments.split(",") if part]} if equals else name
+
+
+def _complete_profiles(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from harness.errors import InputError  # noqa: PLC0415
+    from harness.plan.profiles import registered_profiles  # noqa: PLC0415
+
+    try:
+        known = registered_profiles(fragments_dir())
+    except InputError:
+        return []
+    return [CompletionItem(name, help=item.description) for name, item in known.items() if name.startswith(begun)]
+
+
+def _complete_suites(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from harness.plan.model import Plan  # noqa: PLC0415
+
+    return [CompletionItem(name) for name in Plan().suites if name.startswith(begun)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFlag:
+    """A flag and the key of the plan that it sets."""
+
+    key: tuple[str, ...]
+    names: tuple[str, ...]
+    help: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    convert: Callable[[str], object] = str
+
+    @property
+    def parameter(self) -> str:
+        return self.names[0].partition("/")[0].lstrip("-").replace("-", "_")
+
+    def decorate(self, command: Command) -> Command:
+        option = click.option(
+            *self.names,
+            self.parameter,
+            default=None,
+            help=self.help,
+            show_envvar="envvar" in self.settings,
+            **self.settings,
+        )
+        return option(command)
+
+
+PLAN_FLAGS = (
+    PlanFlag(
+        ("tree",), ("--tree",), "Kernel tree: debian:PACKAGE, a git clone's path, URL@REF or a tarball. Without a PLAN "
+        "and --series, the tree is tested as it is.", {"metavar": "TREE"},
+    ),
+    PlanFlag(
+        ("series",), ("--series",), "Patch series: an mbox, a directory of patches, a git range of the tree, or none.",
+        {"metavar": "SERIES"},
+    ),
+    PlanFlag(
+        ("base_fix",), ("--base-fix",), "Patches that make the base itself work: a directory, none, or auto.",
+        {"metavar": "DIR|none|auto"},
+    ),
+    PlanFlag(
+        ("arch",), ("--arch",), "Architecture to build and boot; may be given several times.",
+        {"multiple": True, "type": click.Choice([arch.value for arch in Arch])},
+    ),
+    PlanFlag(
+        ("profiles",), ("--profile",), "Kernel configuration: a name from kconfigs/profiles.yaml, or NAME=FRAGMENT,…; "
+        "may be given several times.",
+        {"multiple": True, "metavar": "NAME[=FRAGMENT,…]", "shell_complete": _complete_profiles}, _profile,
+    ),
+    PlanFlag(
+        ("suites",), ("--suite",), "Test suite; may be given several times.",
+        {"multiple": True, "metavar": "NAME", "shell_complete": _complete_suites},
+    ),
+    PlanFlag(
+        ("cases",), ("--case",), "Only the cases that match this glob on SUITE.CASE; may be given several times.",
+        {"multiple": True, "metavar": "GLOB"},
+    ),
+    PlanFlag(
+        ("guest", "accel"), ("--accel",), "What runs the guests; with tcg KVM is not touched in any way.",
+        {"type": click.Choice(["auto", "tcg", "kvm"]), "envvar": "VMAHARNESS_ACCEL"},
+    ),
+    PlanFlag(
+        ("guest", "machine"), ("--machine",), "QEMU's machine type; auto is the lean one.",
+        {"type": click.Choice(["auto", "microvm", "q35", "virt"])},
+    ),
+    PlanFlag(("guest", "smp"), ("--smp",), "Virtual CPUs of a guest.", {"type": int, "metavar": "N"}),
+    PlanFlag(("guest", "memory"), ("--mem",), "Memory of a guest, such as 512M or 1G.", {"metavar": "SIZE"}),
+    PlanFlag(
+        ("guest", "cmdline"), ("--cmdline",), "Words appended to the kernel's command line.", {"metavar": "WORDS"}
+    ),
+    PlanFlag(
+        ("guest", "boot_s"), ("--boot-timeout",), "Deadline of a boot in seconds at hardware speed.",
+        {"type": float, "metavar": "SECONDS"},
+    ),
+    PlanFlag(
+        ("guest", "command_s"), ("--command-timeout",), "Deadline of a command that has none of its own, in seconds at "
+        "hardware speed.", {"type": float, "metavar": "SECONDS"},
+    ),
+    PlanFlag(
+        ("guest", "silence_s"), ("--silence-timeout",), "How long a guest may say nothing, in seconds at hardware "
+        "speed.", {"type": float, "metavar": "SECONDS"},
+    ),
+    PlanFlag(
+        ("jobs",), ("--jobs", "-j"), "Jobs of a kernel build; 0: one for each CPU.",
+        {"type": int, "metavar": "N", "envvar": "VMAHARNESS_JOBS"},
+    ),
+    PlanFlag(
+        ("sandbox",), ("--sandbox/--no-sandbox",), "Confine make and the compilers with bubblewrap (the default).",
+        {"is_flag": True},
+    ),
+    PlanFlag(
+        ("out",), ("--out",), "Directory for the results: new, empty, or of an earlier run.",
+        {"metavar": "DIR", "type": click.Path(file_okay=False)},
+    ),
+    PlanFlag(
+        ("keep",), ("--keep/--no-keep",), "Keep the guests' working files beside the results.", {"is_flag": True}
+    ),
+)  # fmt: skip
+
+
+def plan_options(command: Command) -> Command:
+    """Add PLAN and all of its flags to a verb; the verb then asks `load_plan_of` for the plan."""
+    for flag in reversed(PLAN_FLAGS):
+        command = flag.decorate(command)
+    return click.argument("plan", required=False, metavar="[PLAN.yaml]", type=click.Path())(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on standard output.")
+
+
+def load_plan_of(context: click.Context) -> Plan:
+    """The plan of a verb's arguments.  Raises InputError or UserError."""
+    from harness.plan.load import load_plan  # noqa: PLC0415 - start-up time
+
+    named = context.params.get("plan")
+    overrides = _overrides(context)
+    said = {override.key for override in overrides}
+    if named is None and ("tree",) in said and ("series",) not in said:
+        say.note("vmaharness: --tree without --series: the tree is tested as it is, without the demo series")
+        overrides = [*overrides, _override(("series",), None, "--series")]
+    return load_plan(_plan_file(named), overrides, cwd=Path.cwd())
+
+
+def said_by_flag(context: click.Context, key: tuple[str, ...]) -> bool:
+    """Whether a flag or its environment variable said this key."""
+    return key in {override.key for override in _overrides(context)}
+
+
+def _plan_file(named: str | None) -> Path:
+    """A plan by its path, or by its name in configs/."""
+    if named is None:
+        return plans_dir() / "default.yaml"
+    registered = plans_dir() / f"{named}.yaml"
+    return registered if "/" not in named and not Path(named).exists() and registered.is_file() else Path(named)
+
+
+def _overrides(context: click.Context) -> list[Override]:
+    found = []
+    for flag in PLAN_FLAGS:
+        value = context.params.get(flag.parameter)
+        source = context.get_parameter_source(flag.parameter)
+        if value is None or source is ParameterSource.DEFAULT:
+            continue
+        origin = flag.names[0].partition("/")[0]
+        if source is ParameterSource.ENVIRONMENT:
+            origin = str(flag.settings["envvar"])
+        found.append(_override(flag.key, _value(flag, value), origin))
+    return found
+
+
+def _value(flag: PlanFlag, value: object) -> object:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [flag.convert(item) for item in value]
+    return value
+
+
+def _override(key: tuple[str, ...], value: object, origin: str) -> Override:
+    from harness.plan.load import Override  # noqa: PLC0415 - start-up time
+
+    return Override(key, value, origin)

@@ -1,0 +1,75 @@
+"""The directory a run leaves its results in: chosen, locked, and cleared of an earlier run's files.
+
+Knows names of files, not what is in them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from harness.errors import InfraError, UserError
+from harness.host.cache import remove_tree
+
+MARK = ".vmaharness"
+"""Says that a directory holds results of ours; locked while a run writes there."""
+
+OURS = (
+    "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "host-*", "crash.txt",
+)  # fmt: skip
+"""What an earlier run may have left, and the next one may remove.  Anything else stays."""
+
+
+@contextmanager
+def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[Path]:
+    """The directory for this run's results.
+
+    Raises UserError when `out` has files but none of an earlier run, or another run writes there; InfraError when it
+    cannot be made.  A directory that was made here and got no files is removed again.
+    """
+    path = Path(out) if out is not None else _new_name(cwd, now)
+    made = not path.exists()
+    try:
+        _check(path)
+        path.mkdir(parents=True, exist_ok=True)
+        mark = (path / MARK).open("a")
+    except OSError as error:
+        raise InfraError(f"cannot write results to {path}: {error.strerror}", fix="choose another --out") from error
+    with mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another run is writing to {path}", fix="choose another --out") from error
+        _clear(path)
+        try:
+            yield path
+        finally:
+            if made and [entry.name for entry in path.iterdir()] == [MARK]:
+                (path / MARK).unlink()
+                with suppress(OSError):
+                    path.rmdir()
+
+
+def _new_name(cwd: Path, now: datetime) -> Path:
+    name = f"vmaharness-{now:%Y%m%d-%H%M%S}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(path for path in (cwd / name for name in names) if not path.exists())
+
+
+def _check(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise UserError(f"{path} is not a directory", fix="choose another --out")
+    names = {entry.name for entry in path.iterdir()}
+    if names and not names & {MARK, "results.json"}:
+        raise UserError(f"{path} has files, and none are of an earlier run", fix="choose a new or empty --out")
+
+
+def _clear(path: Path) -> None:
+    for pattern in OURS:
+        for entry in path.glob(pattern):
+            remove_tree(entry)
