@@ -27,7 +27,7 @@ def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
     program, verb, rest = _split(result.command)
     narrow: list[str] = []
     if target_of(result, suite) is not None:
-        narrow += ["--arch", suite.arch, "--profile", suite.profile]
+        narrow += ["--arch", suite.arch, "--profile", _profile(result, suite.profile)]
     if suite.suite == KERNEL_SUITE and case.name in ("config", "build"):
         verb = "build"
     elif verb == "run" and suite.suite in _planned_suites(result):
@@ -63,6 +63,15 @@ def _without_narrowing(words: list[str]) -> Iterator[str]:
             skip = True
         elif word.partition("=")[0] not in _NARROWING and word not in _FLAGS:
             yield word
+
+
+def _profile(result: RunResult, name: str) -> str:
+    """A registered profile by its name, one made in the plan as NAME=FRAGMENT,…"""
+    planned = result.plan.get("profiles")
+    for profile in planned if isinstance(planned, list | tuple) else ():
+        if isinstance(profile, dict) and profile.get("name") == name and profile.get("fragments"):
+            return f"{name}={','.join(map(str, profile['fragments']))}"
+    return name
 
 
 def _planned_suites(result: RunResult) -> list[str]:

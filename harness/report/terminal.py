@@ -6,6 +6,7 @@ of it can drive the terminal.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -191,7 +192,7 @@ def _left_out(result: RunResult, width: int) -> list[str]:
 
 
 def _numbers(result: RunResult, width: int) -> list[str]:
-    """The first metric of each case, targets across."""
+    """The first metric of each case, targets across; where there are many, of one case for each workload."""
     rows: dict[str, dict[str, Metric]] = {}
     for suite, case in _all_cases(result):
         row = rows.setdefault(f"{suite.suite} {one_line(case.name)}", {})
@@ -202,7 +203,7 @@ def _numbers(result: RunResult, width: int) -> list[str]:
         return []
     targets = list(dict.fromkeys(name for row in rows.values() for name in row))
     tcg = any(boot.accel is Accel.TCG for target in result.targets for boot in target.boots)
-    shown = list(rows.items())[:_MOST_METRICS]
+    shown = list((rows if len(rows) <= _MOST_METRICS else _one_a_workload(rows)).items())[:_MOST_METRICS]
     lines = [["", *targets]]
     lines += [[name, *(_value(row.get(target)) for target in targets)] for name, row in shown]
     text = [_cut_right(line, width) for line in _aligned(lines)]
@@ -213,6 +214,12 @@ def _numbers(result: RunResult, width: int) -> list[str]:
     if tcg:
         text.append("Taken under TCG: they say nothing about hardware.")
     return text
+
+
+def _one_a_workload(rows: dict[str, dict[str, Metric]]) -> dict[str, dict[str, Metric]]:
+    """The first of the cases whose names differ only in the number they end in: the one with fewest threads."""
+    first = {re.sub(r"[^A-Za-z0-9]?[0-9]+$", "", name): name for name in reversed(rows)}
+    return {name: row for name, row in rows.items() if name in first.values()}
 
 
 def _value(metric: Metric | None) -> str:
@@ -241,9 +248,10 @@ def _notes(result: RunResult, width: int) -> list[str]:
     """What a reader must know to believe the rest."""
     notes = [one_line(note) for note in dict.fromkeys((*result.notes, *result.tree.notes))]
     boots = [boot for target in result.targets for boot in target.boots]
-    notes += dict.fromkeys(
-        f"{boot.accel.upper()}: {one_line(boot.accel_reason)}" for boot in boots if boot.accel_reason
-    )
+    accels: dict[str, dict[str, None]] = {}
+    for boot in boots:
+        accels.setdefault(f"{boot.accel.upper()}: {one_line(boot.accel_reason)}", {})[boot.arch] = None
+    notes += [f"{' and '.join(arches)} guests ran under {reason}" for reason, arches in accels.items()]
     builds = [target.build for target in result.targets if target.build]
     if not any("sandbox" in note for note in notes):
         reasons = dict.fromkeys(one_line(build.sandbox) for build in builds if build.sandbox != "bubblewrap")

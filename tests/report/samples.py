@@ -73,7 +73,7 @@ def boot(arch: Arch = Arch.X86_64, outcome: Outcome = Outcome.PASS, message: str
     good = outcome is Outcome.PASS
     return Boot(
         arch=arch, profile="lockdep", outcome=outcome, message=message, accel=Accel.TCG,
-        accel_reason="this CPU shows neither vmx nor svm, so KVM cannot work", machine="microvm", smp=2,
+        accel_reason="/proc/cpuinfo shows neither vmx nor svm", machine="microvm", smp=2,
         memory_mib=1024, argv=("qemu-system-x86_64", "-M", "microvm"), cmdline="console=ttyS0 panic=-1",
         init_s=1.7, ssh_s=1.93 if good else 0.0, total_s=25.4, console=DIRECTORY / f"console-{arch}-lockdep.log",
     )  # fmt: skip

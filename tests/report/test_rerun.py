@@ -46,6 +46,14 @@ def test_an_accelerator_from_elsewhere_is_said() -> None:
     assert again("vmaharness", "run", "--accel=tcg", accel="tcg") == f"vmaharness run --accel=tcg {NARROW}"
 
 
+def test_a_profile_made_in_the_plan_is_spelled_out() -> None:
+    profiles = [{"name": "lockdep", "fragments": ["base", "./my own.config"]}, {"name": "other", "fragments": []}]
+    result = replace(samples.passed(), plan={"profiles": profiles})
+    suite, case = samples.faults_suite(Arch.ARM64), samples.fault_case("anon.1")
+    assert "--profile 'lockdep=base,./my own.config'" in rerun_command(result, suite, case)
+    assert rerun_command(result, replace(suite, profile="other"), case) == "vmaharness run"
+
+
 def test_kernel_cases_need_no_guest_to_be_built_again() -> None:
     result = samples.build_failed()
     suite = result.targets[1].suites[0]

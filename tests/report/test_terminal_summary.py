@@ -57,6 +57,14 @@ def test_many_failures_are_counted_not_listed() -> None:
     assert "25 FAILED" in text
 
 
+def test_many_numbers_are_one_a_workload() -> None:
+    names = [f"{work}.{threads}" for work in ("anon", "shm", "file", "cow", "refault") for threads in (1, 2)]
+    text = summary(samples.with_fault_cases(*map(samples.fault_case, names), outcome=Outcome.PASS))
+    shown = re.findall(r"^faults (\S+)", text, re.MULTILINE)
+    assert shown == ["anon.1", "cow.1", "shm.1", "file.1", "refault.1"]
+    assert "… and 5 cases more" in text
+
+
 def test_a_suite_without_cases_is_not_overlooked() -> None:
     result = replace(samples.nothing_ran(), host_suites=(SuiteResult("vma", "host", "", ()),))
     assert "NO CASES" in summary(result)
