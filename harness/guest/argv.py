@@ -1,0 +1,177 @@
+"""QEMU's argument list: one pure function a topic, machines as data.
+
+Starts nothing and looks at nothing; the tests read the lists.  What the options mean: qemu-system(1) of QEMU 7.2.
+A new machine is one more row of `MACHINES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.arch import ARCHES
+from harness.errors import UserError
+from harness.model import Accel, Arch, GuestConfig
+
+GUEST_ADDRESS = "10.0.2.15"
+"""The address that QEMU's user network gives its first guest; the guest's init sets it without asking."""
+
+SOCKET_NAME = "qmp.sock"
+"""The QMP socket, relative to QEMU's working directory: a Unix socket's path must be short (unix(7), sun_path)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A QEMU machine that our kernels boot on."""
+
+    name: str  # as plans call it and QEMU does
+    arch: Arch
+    options: tuple[str, ...]  # of -machine, on every accelerator
+    accel_options: dict[Accel, tuple[str, ...]]
+    cpu: dict[Accel, str]
+    bus: str  # how its virtio devices are attached: "device" (virtio-mmio) or "pci"
+    cmdline: tuple[str, ...]  # what the kernel must be told on it
+
+
+# The first machine of an architecture is its default.
+MACHINES: tuple[Machine, ...] = (
+    Machine(
+        name="microvm",
+        arch=Arch.X86_64,
+        # No ACPI, no PCI: the kernel needs neither to be compiled.  Its virtio-mmio devices are announced on the
+        # kernel's command line, which QEMU extends by itself (docs/system/i386/microvm.rst).
+        options=("acpi=off", "rtc=on", "isa-serial=on"),
+        accel_options={},
+        cpu={Accel.TCG: "max", Accel.KVM: "host"},
+        bus="device",
+        # There is no keyboard controller and no ACPI to reset by: a triple fault is the way out.
+        cmdline=("reboot=t", "earlycon=uart8250,io,0x3f8"),
+    ),
+    Machine(
+        name="q35",
+        arch=Arch.X86_64,
+        options=(),
+        accel_options={},
+        cpu={Accel.TCG: "max", Accel.KVM: "host"},
+        bus="pci",
+        cmdline=("reboot=t", "earlycon=uart8250,io,0x3f8"),
+    ),
+    Machine(
+        name="virt",
+        arch=Arch.ARM64,
+        options=(),
+        accel_options={Accel.TCG: ("gic-version=3",), Accel.KVM: ("gic-version=host",)},
+        # Pointer authentication by its architected algorithm would cost TCG half of its speed.
+        cpu={Accel.TCG: "max,pauth-impdef=on", Accel.KVM: "host"},
+        bus="device",
+        cmdline=("earlycon",),  # the device tree's stdout-path says where
+    ),
+)
+
+
+def machine_names(arch: Arch) -> tuple[str, ...]:
+    return tuple(machine.name for machine in MACHINES if machine.arch is arch)
+
+
+def find_machine(arch: Arch, name: str) -> Machine:
+    """The machine of that name; "auto" is the architecture's default.  Raises UserError for a name it has not."""
+    for machine in MACHINES:
+        if machine.arch is arch and name in ("auto", machine.name):
+            return machine
+    choices = ", ".join(("auto", *machine_names(arch)))
+    raise UserError(f"no machine {name!r} for {arch.value} guests", fix=f"choose one of {choices}")
+
+
+def _value(path: Path) -> str:
+    """A path as the value of an option with several: QEMU reads a doubled comma as one."""
+    return str(path).replace(",", ",,")
+
+
+def bare_args() -> list[str]:
+    """No devices, no configuration and no window but what is asked for here; a guest that resets ends QEMU."""
+    return ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+
+
+def sandbox_args() -> list[str]:
+    """QEMU's own seccomp filter: a guest that breaks out of its devices starts no program on the host."""
+    return ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+
+
+def machine_args(machine: Machine, accel: Accel) -> list[str]:
+    options = (machine.name, *machine.options, *machine.accel_options.get(accel, ()))
+    return ["-machine", ",".join(options), "-cpu", machine.cpu[accel]]
+
+
+def accel_args(accel: Accel) -> list[str]:
+    """No `thread=`: QEMU runs a thread per CPU wherever the host's memory ordering allows it, and only there."""
+    return ["-accel", accel.value]
+
+
+def size_args(smp: int, memory_mib: int) -> list[str]:
+    return ["-smp", str(smp), "-m", f"{memory_mib}M"]
+
+
+def kernel_args(image: Path, initrd: Path, cmdline: str) -> list[str]:
+    return ["-kernel", str(image), "-initrd", str(initrd), "-append", cmdline]
+
+
+def console_args(console: Path) -> list[str]:
+    """The serial console goes to a file, byte for byte; nothing can be typed into it."""
+    return ["-chardev", f"file,id=console,path={_value(console)}", "-serial", "chardev:console"]
+
+
+def monitor_args() -> list[str]:
+    """QEMU connects to a socket that listens already, so no event can be missed.  The guest has no way to it."""
+    return ["-chardev", f"socket,id=qmp,path={SOCKET_NAME}", "-mon", "chardev=qmp,mode=control"]
+
+
+def network_args(machine: Machine) -> list[str]:
+    """User networking, cut off but for SSH; the host's kernel picks the free port (0), QMP tells which it was."""
+    forward = f"hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:22"
+    rom = ",romfile=" if machine.bus == "pci" else ""
+    return [
+        "-netdev",
+        f"user,id=net0,restrict=on,ipv6=off,{forward}",
+        "-device",
+        f"virtio-net-{machine.bus},netdev=net0{rom}",
+    ]
+
+
+def random_args(machine: Machine) -> list[str]:
+    """Without entropy SSH would wait for it."""
+    return ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", f"virtio-rng-{machine.bus},rng=rng0"]
+
+
+def kernel_cmdline(machine: Machine, extra: str) -> str:
+    """The kernel's command line; `extra` comes last and wins where the kernel takes a parameter's last value.
+
+    panic=-1 resets at once, which ends QEMU; printk.devkmsg=on lets marks through however many there are.
+    """
+    words = (
+        f"console={ARCHES[machine.arch].console}",
+        "panic=-1",
+        "printk.devkmsg=on",
+        "random.trust_cpu=on",
+        *machine.cmdline,
+        extra.strip(),
+    )
+    return " ".join(word for word in words if word)
+
+
+def qemu_argv(
+    program: Path, machine: Machine, accel: Accel, config: GuestConfig, *, image: Path, initrd: Path, console: Path
+) -> list[str]:
+    """The whole argument list.  QEMU must be started in the directory that has the QMP socket."""
+    return [
+        str(program),
+        *bare_args(),
+        *sandbox_args(),
+        *machine_args(machine, accel),
+        *accel_args(accel),
+        *size_args(config.smp, config.memory_mib),
+        *console_args(console),
+        *monitor_args(),
+        *network_args(machine),
+        *random_args(machine),
+        *kernel_args(image, initrd, kernel_cmdline(machine, config.cmdline)),
+    ]

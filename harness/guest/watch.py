@@ -1,0 +1,169 @@
+"""One thread that watches a running guest: console lines, QMP events and QEMU's end become at most one `Death`.
+
+Which console lines are fatal is told by the caller.  Knows nothing of SSH and of what runs in the guest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.guest.console import INIT_MARK, SSH_MARK, Console
+
+PANIC_GRACE_S = 1.0
+"""How long a guest that has said something fatal may finish saying it before it counts as dead."""
+
+_TICK_S = 0.02
+_TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How and when a guest was lost; `reason` is panic, exit, silence, deadline or ssh."""
+
+    reason: str
+    message: str
+    last_lines: tuple[str, ...]
+    after_s: float  # since QEMU's start
+
+
+class Program(Protocol):
+    """The part of a child process that is watched."""
+
+    def fileno(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+
+def untimed(line: str) -> str:
+    """A console line without the kernel's time stamp and caller."""
+    return _TIMESTAMP.sub("", line).strip()
+
+
+def shutdown_words(data: Mapping[str, object]) -> str:
+    """What QMP's SHUTDOWN event says, in words."""
+    reason = str(data.get("reason", ""))
+    named = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered itself off"}
+    return named.get(reason, f"QEMU shut down ({reason or 'no reason given'})")
+
+
+class Watch:
+    """Watches from `start` until QEMU ends or `close`.
+
+    `fileno` becomes readable when the guest is dead, for poll().
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        console: Console,
+        *,
+        started: float,
+        is_fatal: Callable[[str], bool],
+        on_death: Callable[[Death], None] | None = None,
+    ) -> None:
+        self._program = program
+        self._console = console
+        self._started = started
+        self._is_fatal = is_fatal
+        self._on_death = on_death
+        self._read, self._write = os.pipe()
+        self._lock = threading.Lock()
+        self._expected = False
+        self._closing = False
+        self._drained = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="guest-watch", daemon=True)
+        self._fatal_line = ""
+        self._fatal_at = 0.0
+        self._shutdown = ""
+        self._shutdown_at = 0.0
+        self.death: Death | None = None
+        self.init_s = 0.0  # QEMU's start to the marks of init; 0 while not seen
+        self.ssh_mark_s = 0.0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def expect_end(self) -> None:
+        """From now on QEMU's end is no death: we end it ourselves."""
+        self._expected = True
+
+    def close(self) -> None:
+        """Stop watching; the console is read to its end first."""
+        self._expected = self._closing = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._console.close()
+        for fd in (self._read, self._write):
+            if fd >= 0:
+                os.close(fd)
+        self._read = self._write = -1
+
+    def fileno(self) -> int:
+        return self._read
+
+    def settled(self, timeout_s: float) -> bool:
+        """Wait until QEMU has ended and its console is read to the end; False if `timeout_s` passed before."""
+        return self._drained.wait(timeout_s)
+
+    def declare(self, reason: str, message: str) -> Death:
+        """The guest is lost.  The first declaration stands and is returned to later ones."""
+        with self._lock:
+            if self.death is not None:
+                return self.death
+            self.death = Death(reason, message, self._console.last_lines, time.monotonic() - self._started)
+            os.write(self._write, b".")
+        if self._on_death is not None:
+            self._on_death(self.death)
+        return self.death
+
+    def hear_event(self, name: str, data: Mapping[str, object]) -> None:
+        """Take a QMP event, on any thread."""
+        with self._lock:
+            if name == "SHUTDOWN" and not self._shutdown:
+                self._shutdown, self._shutdown_at = shutdown_words(data), time.monotonic()
+            elif name == "GUEST_PANICKED" and not self._fatal_at:
+                self._fatal_line, self._fatal_at = "QEMU was told of a guest panic", time.monotonic()
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        poll = select.poll()
+        poll.register(self._program.fileno(), select.POLLIN)
+        while self._program.poll() is None and not self._closing:
+            poll.poll(_TICK_S * 1000)
+            self._hear_lines(self._console.read_lines())
+            self._judge()
+        self._hear_lines(self._console.read_rest())
+        code = self._program.poll()
+        if code is not None and not self._expected:
+            if self._fatal_at:
+                self.declare("panic", self._fatal_line)
+            else:
+                ended = f"QEMU ended with exit code {code}"
+                self.declare("exit", f"{self._shutdown}: {ended}" if self._shutdown else ended)
+        self._drained.set()
+
+    def _hear_lines(self, lines: list[str]) -> None:
+        for line in lines:
+            if not self.init_s and INIT_MARK in line:
+                self.init_s = time.monotonic() - self._started
+            elif not self.ssh_mark_s and SSH_MARK in line:
+                self.ssh_mark_s = time.monotonic() - self._started
+            with self._lock:
+                if not self._fatal_at and self._is_fatal(line):
+                    self._fatal_line, self._fatal_at = untimed(line), time.monotonic()
+
+    def _judge(self) -> None:
+        """A guest that is doomed, but whose QEMU does not end, is dead after the time of grace."""
+        now = time.monotonic()
+        if self._fatal_at and now - self._fatal_at >= PANIC_GRACE_S:
+            self.declare("panic", self._fatal_line)
+        elif self._shutdown and now - self._shutdown_at >= PANIC_GRACE_S:
+            self.declare("exit", self._shutdown)
