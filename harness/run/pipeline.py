@@ -1,0 +1,205 @@
+"""A plan in, a result out: what the command line calls.
+
+Whatever happens, what was found out is published: a run that is stopped or breaks halfway still has a result, which
+says so, before the error goes on to the caller.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from harness import __version__
+from harness.errors import Cancelled, HarnessError
+from harness.events import Emit
+from harness.guest.guest import Guest
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.model import (
+    AppliedPatch,
+    Build,
+    Case,
+    Metric,
+    Outcome,
+    RunResult,
+    StepTime,
+    SuiteResult,
+    TargetResult,
+)
+from harness.plan.model import Plan
+from harness.run import history
+from harness.run.graph import Node, State
+from harness.run.steps import Goal, Steps, Target, first_error
+from harness.run.target import by_suite
+from harness.verdict.judge import overall
+
+__all__ = ["Goal", "open_guest", "run_plan"]
+
+T = TypeVar("T")
+
+
+def run_plan(
+    plan: Plan, *, directory: Path, goal: Goal, processes: Processes, cache: Cache, emit: Emit,
+    command: tuple[str, ...], publish: Callable[[RunResult], None],
+) -> RunResult:  # fmt: skip
+    """Do what the plan says as far as `goal`, and hand the result to `publish` even when an error ends the run.
+
+    `directory` gets logs and configurations as they are made.  Raises UserError, InfraError or Cancelled; what only
+    one target was hit by is an ERROR case of that target instead.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit)
+
+    def account(error: HarnessError | None) -> RunResult:
+        times = _times(steps)
+        history.save(cache.root / "times.json", times)
+        targets = tuple(_target_result(target) for target in steps.targets)
+        host_suites = _host_suites(steps, error)
+        outcome, message = overall((*host_suites, *(suite for target in targets for suite in target.suites)))
+        if error is not None:
+            outcome, message = Outcome.ERROR, error.what
+        return RunResult(
+            version=__version__, command=command, started=started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
+            tree=_done(steps.tree), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
+            targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message,
+        )  # fmt: skip
+
+    try:
+        steps.graph.run()
+    except HarnessError as error:
+        publish(account(error))
+        raise
+    result = account(None)
+    publish(result)
+    return result
+
+
+@contextmanager
+def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit) -> Iterator[Guest]:
+    """The plan's first target as a guest that is not booted yet, with the programs of its suites inside.
+
+    Raises UserError when its kernel does not build: there is nothing to look around in.
+    """
+    steps = Steps(plan, directory=directory, goal=Goal.GUEST, processes=processes, cache=cache, emit=emit)
+    steps.graph.run()
+    with steps.guest(steps.targets[0], 1) as guest:
+        yield guest
+
+
+def describe_host() -> dict[str, str]:
+    """What a reader must know of the machine to judge the times."""
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    return {
+        "system": release.get("PRETTY_NAME", platform.system()),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": str(len(os.sched_getaffinity(0))),
+        "python": platform.python_version(),
+    }
+
+
+# --- reading the nodes ----------------------------------------------------------------------------------------
+
+
+def _done(node: Node[T] | None) -> T | None:
+    return node.value if node is not None and node.state is State.DONE else None
+
+
+def _times(steps: Steps) -> tuple[StepTime, ...]:
+    nodes = (node for node in steps.graph.nodes if node.state is State.DONE)
+    return tuple(StepTime(node.name, round(node.seconds, 3), node.cached) for node in nodes)
+
+
+def _series_title(steps: Steps) -> str:
+    series = _done(steps.series)
+    return "" if series is None else series.title
+
+
+def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
+    applied = _done(steps.applied)
+    return () if applied is None else applied.patches
+
+
+def _notes(steps: Steps) -> tuple[str, ...]:
+    """What a reader must know beside the results."""
+    tree, applied = _done(steps.tree), _done(steps.applied)
+    notes = [*(tree.notes if tree else ()), *(applied.notes if applied else ()), *steps.archives.notes]
+    if steps.sandbox.mode != "bubblewrap":
+        notes.append(f"make and compilers ran unconfined: {steps.sandbox.note}")
+    return tuple(dict.fromkeys(notes))
+
+
+def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult, ...]:
+    """What ran on the host: the series itself, and tools/testing/vma."""
+    cases = [_stage_case("series", node) for node in (steps.tree, steps.base_fix, steps.series, steps.applied)]
+    found = [SuiteResult("series", "host", "", tuple(case for case in cases if case is not None))]
+    vma = _done(steps.host_vma)
+    if vma is not None:
+        found.append(vma)
+    elif steps.host_vma is not None:
+        why = steps.host_vma.error or error
+        found.append(SuiteResult("vma", "host", "", (_no_result("vma", "program", why),)))
+    return tuple(suite for suite in found if suite.cases)
+
+
+def _stage_case(suite: str, node: Node[object]) -> Case | None:
+    """A step as a case: passed, or broken with the error's own words; None if it was never reached."""
+    if node.state is State.DONE:
+        return Case(suite, node.name.replace(" ", "-"), Outcome.PASS, node.seconds)
+    if node.error is None:
+        return None
+    detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
+    return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
+
+
+def _no_result(suite: str, name: str, error: HarnessError | None) -> Case:
+    outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled) else Outcome.ERROR
+    what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
+    return Case(suite, name, outcome, message=what, detail=detail)
+
+
+def _target_result(target: Target) -> TargetResult:
+    build, runner = _done(target.build), _done(target.test)
+    kernel: list[Case] = []
+    if target.config is not None:
+        kernel.append(_stage_case("kernel", target.config) or _no_result("kernel", "config", None))
+    if target.build is not None:
+        kernel.append(_build_case(build) if build else _no_result("kernel", "build", target.build.error))
+    suites: tuple[SuiteResult, ...] = ()
+    if target.test is not None:
+        if runner is None:
+            kernel.append(_no_result("kernel", "boot", target.test.error))
+        else:
+            kernel.extend(runner.kernel_cases)
+            suites = by_suite(target.arch, target.profile.name, runner.cases)
+    own = SuiteResult("kernel", target.arch, target.profile.name, tuple(_plain_names(kernel)))
+    return TargetResult(
+        arch=target.arch, profile=target.profile.name, build=build, rootfs=_done(target.rootfs),
+        boots=tuple(runner.boots) if runner else (), suites=((own, *suites) if own.cases else suites),
+    )  # fmt: skip
+
+
+def _plain_names(cases: list[Case]) -> Iterator[Case]:
+    """`config-x86_64-lockdep` is `config` inside its target's suite."""
+    for case in cases:
+        yield replace(case, name="config") if case.name.startswith("config-") else case
+
+
+def _build_case(build: Build) -> Case:
+    warnings = [message for message in build.messages if message.severity == "warning"]
+    if build.outcome is Outcome.PASS:
+        metrics = (
+            Metric("compile-cpu", round(build.cpu_seconds, 1), "s", 1),
+            Metric("warnings", len(warnings), "messages", 1),
+        )
+        return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
+    errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
+    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build), errors)

@@ -1,0 +1,74 @@
+"""From a plan's words to a tree with its patches: which tree, which base fix, which series."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.data import patches_dir
+from harness.events import Say
+from harness.host.apt import DebianArchive
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.kernel.apply import checkout
+from harness.model import AppliedTree, Series, Tree
+from harness.series.read import read_series
+
+
+def find_base_fix(wanted: str, kernel_version: str) -> Path | None:
+    """The directory of the base fix: `none`, a directory, or `auto` for the project's own by major.minor version."""
+    if wanted == "none":
+        return None
+    if wanted != "auto":
+        return Path(wanted)
+    ours = patches_dir() / "base-fix" / ".".join(kernel_version.split(".")[:2])
+    return ours if ours.is_dir() else None
+
+
+def read_base_fix(wanted: str, tree: Tree, processes: Processes) -> Series | None:
+    """The patches that the base itself needs; raises UserError or InputError for a bad directory."""
+    directory = find_base_fix(wanted, tree.kernel_version)
+    return None if directory is None else read_series(str(directory), processes=processes, repo=None)
+
+
+@dataclass
+class Checkout:
+    """The tree's files for compiling, checked out when first asked for and shared by all builds of the run."""
+
+    applied: AppliedTree
+    processes: Processes
+    cache: Cache
+    say: Say
+    _path: Path | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> Path:
+        with self._lock:
+            if self._path is None:
+                self.say("checking out the tree")
+                path = self.cache.scratch("source")
+                checkout(self.applied, path, processes=self.processes)
+                self._path = path
+            return self._path
+
+
+class Archives:
+    """Debian's suites, each opened once."""
+
+    def __init__(self, processes: Processes, cache: Cache, say: Say) -> None:
+        self._processes = processes
+        self._cache = cache
+        self._say = say
+        self._opened: dict[str, DebianArchive] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, suite: str) -> DebianArchive:
+        with self._lock:
+            if suite not in self._opened:
+                self._opened[suite] = DebianArchive(self._processes, self._cache, self._say, suite)
+            return self._opened[suite]
+
+    @property
+    def notes(self) -> list[str]:
+        return [note for archive in self._opened.values() for note in archive.notes]

@@ -1,0 +1,312 @@
+"""The order of the stages: plan -> series -> tree -> build -> guest -> suites, as a graph of steps.
+
+Kernels compile one after the other, each on all cores; the next one is started beside it at a lower priority and
+fills the gaps (linking, kallsyms), and the guest of a finished kernel runs while the next compiles.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness.arch import host_arch
+from harness.data import fragments_dir
+from harness.errors import InfraError, UserError
+from harness.events import Emit, Event, EventKind, Say
+from harness.guest.guest import Guest
+from harness.guest.rootfs import build_rootfs
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.host.sandbox import Sandbox, probe
+from harness.kernel.apply import apply_series
+from harness.kernel.build import Builder
+from harness.kernel.source import resolve_tree
+from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
+from harness.plan.model import Plan
+from harness.plan.profiles import resolve_profiles
+from harness.run import history
+from harness.run.graph import Graph, Node, Report
+from harness.run.sources import Archives, Checkout, read_base_fix
+from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
+from harness.run.target import TargetRunner, select
+from harness.series.read import read_series
+from harness.suites.vma_program import VmaProgram
+from harness.verdict.console import is_fatal
+
+BUILDS_AT_ONCE = 2
+"""The kernel that is being built, and the next one in its gaps."""
+
+GUEST_SUITE = "bookworm"
+"""The Debian suite whose programs guests run; the host's own, so that what is linked here runs there."""
+
+
+class Goal(StrEnum):
+    """How far a run goes."""
+
+    APPLY = "apply"
+    CONFIG = "config"
+    BUILD = "build"
+    GUEST = "guest"  # everything that a guest needs, but no guest
+    RUN = "run"
+
+    def reaches(self, other: Goal) -> bool:
+        order = list(Goal)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(slots=True)
+class Target:
+    """One architecture and profile, and its steps as far as the goal needs them."""
+
+    arch: Arch
+    profile: Profile
+    config: Node[Path] | None = None
+    build: Node[Build] | None = None
+    rootfs: Node[Rootfs] | None = None
+    test: Node[TargetRunner] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.arch} {self.profile.name}"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.arch}-{self.profile.name}"
+
+
+def first_error(build: Build) -> str:
+    """What went wrong first, for a line."""
+    errors = (message for message in build.messages if message.severity == "error")
+    return next((f"{error.path}:{error.line}: {error.text}" for error in errors), "it did not compile; see the log")
+
+
+class Steps:
+    """The steps of one run.  `graph.run()` does them; what they gave is read from the nodes afterwards."""
+
+    def __init__(
+        self, plan: Plan, *, directory: Path, goal: Goal, processes: Processes, cache: Cache, emit: Emit
+    ) -> None:
+        self.plan = plan
+        self.goal = goal
+        self.directory = directory
+        self.profiles = resolve_profiles(plan, fragments_dir())
+        self.sandbox: Sandbox = probe(processes, wanted=plan.sandbox)
+        self.jobs = plan.jobs or len(os.sched_getaffinity(0))
+        self.archives = Archives(processes, cache, lambda text: emit(Event(EventKind.PROGRESS, "archive", text)))
+        self._processes = processes
+        self._cache = cache
+        self._emit = emit
+        self._builder = Builder(processes, cache, self.sandbox)
+        self._check_suites()
+        self.graph = Graph(
+            stop=processes.stop,
+            emit=emit,
+            limits={"compile": BUILDS_AT_ONCE, "guest": self._guests_at_once()},
+            last_s=history.load(cache.root / "times.json"),
+        )
+        self.tree: Node[Tree] = self.graph.add("tree", self._tree)
+        self.base_fix: Node[Series | None] = self.graph.add("base fix", self._base_fix, needs=[self.tree])
+        self.series: Node[Series | None] = self.graph.add("series", self._series, needs=[self.tree])
+        self.applied: Node[AppliedTree] = self.graph.add(
+            "apply", self._apply, needs=[self.tree, self.base_fix, self.series]
+        )
+        self.host_vma: Node[SuiteResult] | None = None
+        self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
+        self._checkout: Checkout | None = None
+        if goal.reaches(Goal.CONFIG):
+            self._add_targets()
+
+    # --- the graph --------------------------------------------------------------------------------------------
+
+    def _add_targets(self) -> None:
+        for target in self.targets:
+            target.config = self.graph.add(
+                f"config {target.name}", self._config_of(target), needs=[self.applied], uses="config"
+            )
+        if not self.goal.reaches(Goal.BUILD):
+            return
+        prepared = self._add_suites() if self.goal.reaches(Goal.GUEST) else {}
+        rootfs = {arch: self._add_rootfs(arch, nodes) for arch, nodes in prepared.items()}
+        configs = [target.config for target in self.targets if target.config]  # all, before anything compiles
+        for order, target in enumerate(self.targets):
+            target.rootfs = rootfs.get(target.arch)
+            target.build = self.graph.add(
+                f"build {target.name}", self._build_of(target, order), needs=configs, uses="compile"
+            )
+        if self.goal is Goal.RUN:
+            for target in self.targets:
+                self._add_test(target, prepared[target.arch])
+
+    def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
+        """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
+        shop = Workshop(self._processes, self._cache, self.sandbox, self.archives(GUEST_SUITE), self.jobs)
+        prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.plan.arch}
+        if "vma" in self.plan.suites:
+            self._add_vma(shop, prepared)
+        if "faults" in self.plan.suites:
+            for arch in self.plan.arch:
+
+                def faults(report: Report, arch: Arch = arch) -> Prepared:
+                    return shop.faults(arch, report.say)
+
+                prepared[arch].append(self.graph.add(f"faults programs {arch}", faults))
+        return prepared
+
+    def _add_vma(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
+        native = host_arch()
+        needed = ([native] if native else []) + [arch for arch in self.plan.arch if arch is not native]
+        for arch in needed:
+
+            def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
+                program = shop.vma_program(self.applied.value, arch, report.say)
+                report.cached, report.good, report.text = program.cached, not program.message, program.message
+                return program
+
+            program = self.graph.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses="vma")
+            if arch is native:
+                self.host_vma = self.graph.add("vma on the host", self._host_vma_of(program), needs=[program])
+            if arch in prepared:
+
+                def prepare(_: Report, program: Node[VmaProgram] = program) -> Prepared:
+                    return prepared_vma(program.value)
+
+                prepared[arch].append(self.graph.add(f"vma suite {arch}", prepare, needs=[program]))
+
+    def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
+        def make(report: Report) -> Rootfs:
+            payloads = [node.value.payload for node in prepared]
+            return build_rootfs(
+                arch, payloads, archive=self.archives(GUEST_SUITE), cache=self._cache, processes=self._processes,
+                say=report.say,
+            )  # fmt: skip
+
+        return self.graph.add(f"initramfs {arch}", make, needs=prepared)
+
+    def _add_test(self, target: Target, prepared: list[Node[Prepared]]) -> None:
+        def test(report: Report) -> TargetRunner:
+            return self._test(target, [node.value for node in prepared], report)
+
+        needs = [node for node in (target.build, target.rootfs, *prepared) if node is not None]
+        target.test = self.graph.add(f"test {target.name}", test, needs=needs, uses="guest")
+
+    # --- the steps --------------------------------------------------------------------------------------------
+
+    def _tree(self, report: Report) -> Tree:
+        tree = resolve_tree(
+            self.plan.tree, processes=self._processes, cache=self._cache, archive_for=self.archives, say=report.say
+        )
+        report.text = f"Linux {tree.kernel_version} at {tree.commit[:12]}"
+        return tree
+
+    def _base_fix(self, report: Report) -> Series | None:
+        fix = read_base_fix(self.plan.base_fix, self.tree.value, self._processes)
+        report.text = "none" if fix is None else f"{len(fix.patches)} of {fix.title}"
+        return fix
+
+    def _series(self, report: Report) -> Series | None:
+        if self.plan.series is None:
+            report.text = "none"
+            return None
+        series = read_series(self.plan.series, processes=self._processes, repo=self.tree.value.repo)
+        report.text = f"{series.title}: {len(series.patches)} patches"
+        return series
+
+    def _apply(self, report: Report) -> AppliedTree:
+        applied = apply_series(
+            self.tree.value, self.base_fix.value, self.series.value,
+            processes=self._processes, cache=self._cache, say=report.say,
+        )  # fmt: skip
+        report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}"
+        return applied
+
+    def _source(self, report: Report) -> Callable[[], Path]:
+        """The checked-out tree, made when a build first asks for it."""
+        if self._checkout is None:
+            self._checkout = Checkout(self.applied.value, self._processes, self._cache, report.say)
+        return self._checkout
+
+    def _config_of(self, target: Target) -> Callable[[Report], Path]:
+        def configure(report: Report) -> Path:
+            config, report.cached = self._builder.configure(
+                self.applied.value, target.arch, target.profile, source=self._source(report), say=report.say
+            )
+            kept = self.directory / f"config-{target.file_name}"
+            shutil.copyfile(config, kept)
+            return kept
+
+        return configure
+
+    def _build_of(self, target: Target, order: int) -> Callable[[Report], Build]:
+        def build(report: Report) -> Build:
+            log = self.directory / f"build-{target.file_name}.log"
+            build = self._builder.build(
+                self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
+                nice=min(15, 5 * order), say=report.say, log=log,
+            )  # fmt: skip
+            report.cached, report.good = build.cached, build.outcome is Outcome.PASS
+            report.text = "" if report.good else first_error(build)
+            return build
+
+        return build
+
+    def _host_vma_of(self, program: Node[VmaProgram]) -> Callable[[Report], SuiteResult]:
+        def run(report: Report) -> SuiteResult:
+            result = run_on_host(program.value, self._processes, self.sandbox)
+            bad = [case for case in result.cases if case.outcome is not Outcome.PASS]
+            report.good, report.text = not bad, f"{len(result.cases) - len(bad)} of {len(result.cases)} passed"
+            return result
+
+        return run
+
+    def guest(self, target: Target, number: int, say: Say = lambda _: None) -> Guest:
+        """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
+        assert target.build is not None and target.rootfs is not None
+        build = target.build.value
+        if build.image is None:
+            raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
+        suffix = "" if number == 1 else f".{number}"
+        return Guest(
+            arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
+            config=self.plan.guest.to_config(), console=self.directory / f"console-{target.file_name}{suffix}.log",
+            processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
+            on_death=lambda lines: self._emit(Event(EventKind.CONSOLE, f"test {target.name}", lines)),
+        )  # fmt: skip
+
+    def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
+        assert target.build is not None
+        build = target.build.value
+        suites = [item.suite for item in prepared if item.suite is not None]
+        tasks = select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
+        runner = TargetRunner(
+            target.arch, target.profile.name, tasks, config_digest=build.config_digest, say=report.say,
+            start=lambda number: self.guest(target, number, report.say),
+        )  # fmt: skip
+        runner.cases.extend(item.case for item in prepared if item.case is not None)
+        if build.outcome is Outcome.PASS:
+            runner.run()
+        else:
+            runner.give_up("the kernel was not built")
+        report.good, report.text = runner.good, runner.account
+        return runner
+
+    # --- limits -----------------------------------------------------------------------------------------------
+
+    def _check_suites(self) -> None:
+        for name in self.plan.suites:
+            if name not in DESCRIPTIONS:
+                raise UserError(f"no suite is called {name!r}", fix=f"suites: {', '.join(DESCRIPTIONS)}")
+
+    def _guests_at_once(self) -> int:
+        """As many guests as cores, and as fit into half of the free memory."""
+        with Path("/proc/meminfo").open() as meminfo:
+            free = next(int(line.split()[1]) for line in meminfo if line.startswith("MemAvailable:")) // 1024
+        needed = self.plan.guest.to_config().memory_mib
+        if free < needed:
+            raise InfraError(
+                f"a guest wants {needed} MiB of memory, {free} MiB are free", fix="give guests less with --mem"
+            )
+        return max(1, min(len(os.sched_getaffinity(0)), free // 2 // needed))

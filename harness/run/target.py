@@ -1,0 +1,206 @@
+"""One target (architecture and profile): boots guests and runs the suites' commands in them.
+
+Around each command it takes counters, taint and console; `harness.verdict` judges.  A guest that is lost, or whose
+lockdep has switched itself off, is replaced by a fresh one for the commands that are left: a crash hides nothing, and
+nothing passes under a dead lockdep.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.errors import GuestLost
+from harness.events import Say
+from harness.model import Arch, Boot, Case, Command, CommandResult, Counter, Outcome, SuiteResult
+from harness.run.probe import PROBE, KernelState, parse_probe
+from harness.suites.suite import Suite
+from harness.verdict import console, judge
+
+MAX_BOOTS = 6
+"""How often a target's guest is replaced before the rest is left out: a kernel this broken has shown it."""
+
+PROBE_S = 10.0
+
+
+class LiveGuest(Protocol):
+    """The part of `harness.guest.guest.Guest` that running suites takes."""
+
+    def boot(self) -> Boot: ...
+
+    def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult: ...
+
+    def mark(self, text: str) -> None: ...
+
+    def console_text(self) -> str: ...
+
+    def settle(self) -> None: ...
+
+
+StartGuest = Callable[[int], AbstractContextManager[LiveGuest]]
+"""Gives the N-th guest of the target (from 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A command of a suite that is to be run."""
+
+    suite: Suite
+    command: Command
+
+
+class TargetRunner:
+    """Runs tasks on one target, in order, in as many guests as it takes."""
+
+    def __init__(
+        self, arch: Arch, profile: str, tasks: Sequence[Task], *, start: StartGuest, config_digest: str, say: Say
+    ) -> None:
+        self._arch = arch
+        self._profile = profile
+        self._left = list(tasks)
+        self._start = start
+        self._config_digest = config_digest
+        self._say = say
+        self.boots: list[Boot] = []
+        self.kernel_cases: list[Case] = []
+        self.cases: list[Case] = []
+
+    def run(self) -> None:
+        """Boot and run until nothing is left, or boots are used up."""
+        while len(self.boots) < MAX_BOOTS:
+            with self._start(len(self.boots) + 1) as guest:
+                if not self._boot(guest):
+                    break
+                self._work(guest)
+            if not self._left:
+                return
+        why = self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else f"{MAX_BOOTS} guests were lost"
+        self.give_up(why)
+
+    def give_up(self, why: str) -> None:
+        """Account for what is left as not run."""
+        for task in self._left:
+            self.cases.extend(not_run(task, why))
+        self._left.clear()
+
+    @property
+    def good(self) -> bool:
+        return all(case.outcome in (Outcome.PASS, Outcome.SKIP) for case in (*self.kernel_cases, *self.cases))
+
+    @property
+    def account(self) -> str:
+        """One line for the progress display."""
+        count = Tally(case.outcome for case in (*self.kernel_cases, *self.cases))
+        return ", ".join(f"{number} {outcome}" for outcome, number in count.items())
+
+    # --- one guest --------------------------------------------------------------------------------------------
+
+    def _boot(self, guest: LiveGuest) -> bool:
+        """Boot and judge the boot; False when no command can be run in this guest or any other."""
+        number = len(self.boots) + 1
+        self._say("booting" if number == 1 else f"booting a fresh guest (the {number}th)")
+        boot = guest.boot()
+        self.boots.append(boot)
+        findings = console.scan(guest.console_text())
+        name = "boot" if number == 1 else f"boot-{number}"
+        self.kernel_cases.append(judge.judge_boot(name, boot, findings))
+        if boot.outcome is not Outcome.PASS:
+            return False
+        if number == 1:
+            self.kernel_cases.append(self._compare_config(guest))
+        return True
+
+    def _compare_config(self, guest: LiveGuest) -> Case:
+        """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""
+        try:
+            shown = guest.run(("sh", "-c", "zcat /proc/config.gz | sha256sum"), timeout_s=PROBE_S)
+        except GuestLost as lost:
+            return Case("kernel", "running-config", Outcome.CRASH, message=lost.what)
+        digest = shown.stdout.split(maxsplit=1)[0] if shown.stdout else ""
+        if shown.exit_code != 0 or len(digest) != len(self._config_digest):
+            message = "the guest does not show its configuration (CONFIG_IKCONFIG_PROC)"
+            return Case("kernel", "running-config", Outcome.SKIP, message=message)
+        if digest != self._config_digest:
+            message = "the running kernel's configuration is not the one that was built"
+            return Case("kernel", "running-config", Outcome.ERROR, message=message)
+        return Case("kernel", "running-config", Outcome.PASS)
+
+    def _work(self, guest: LiveGuest) -> None:
+        """Run what is left until this guest can no longer be trusted."""
+        try:
+            before = self._probe(guest)
+        except GuestLost as lost:
+            self.kernel_cases.append(Case("kernel", f"ready-{len(self.boots)}", Outcome.CRASH, message=lost.what))
+            return
+        while self._left:
+            task = self._left.pop(0)
+            after = self._perform(guest, task, before)
+            if after is None or (before.debug_locks and not after.debug_locks):
+                return
+            before = after
+
+    def _probe(self, guest: LiveGuest) -> KernelState:
+        shown = guest.run(PROBE, timeout_s=PROBE_S)
+        try:
+            return parse_probe(shown.stdout)
+        except ValueError as error:
+            raise GuestLost(str(error), reason="ssh", detail=shown.stderr) from error
+
+    def _perform(self, guest: LiveGuest, task: Task, before: KernelState) -> KernelState | None:
+        """Run one command and judge it; None when the guest was lost."""
+        suite, command = task.suite, task.command
+        self._say(f"{suite.name} {command.name}")
+        seen = len(guest.console_text())
+        started = time.monotonic()
+        lost: GuestLost | None = None
+        after: KernelState | None = None
+        counters: tuple[Counter, ...] = ()
+        cases: tuple[Case, ...] = ()
+        try:
+            guest.mark(f"{suite.name} {command.name} begins")
+            result = guest.run(command.argv, timeout_s=command.timeout_s)
+            cases = suite.parse(command, result)
+            after = self._probe(guest)
+            counters = after.since(before)
+        except GuestLost as error:
+            lost = error
+            guest.settle()
+        seconds = time.monotonic() - started
+        if not cases:
+            cases = tuple(Case(suite.name, name, Outcome.CRASH, message="no result") for name in command.cases)
+        if len(cases) == 1:
+            cases = (replace(cases[0], seconds=cases[0].seconds or seconds),)
+        findings = console.scan(guest.console_text()[seen:])
+        self.cases.extend(self._judge(command, cases, findings, before, after, lost))
+        return after
+
+
+def select(suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int) -> list[Task]:
+    """The commands to run: all, or those with a case that matches one of the globs on SUITE.CASE."""
+    tasks = [Task(suite, command) for suite in suites for command in suite.commands(arch, smp)]
+    return [task for task in tasks if any(wanted(patterns, task.suite.name, name) for name in task.command.cases)]
+
+
+def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:
+    """Whether a case is asked for."""
+    return not patterns or any(fnmatch.fnmatchcase(f"{suite}.{case}", pattern) for pattern in patterns)
+
+
+def not_run(task: Task, why: str) -> list[Case]:
+    """The cases of a command that was never started."""
+    return [Case(task.suite.name, name, Outcome.NOT_RUN, message=why) for name in task.command.cases]
+
+
+def by_suite(arch: str, profile: str, cases: Sequence[Case]) -> tuple[SuiteResult, ...]:
+    """Cases grouped into suites, in the order of their first appearance."""
+    names = dict.fromkeys(case.suite for case in cases)
+    groups = ((name, tuple(case for case in cases if case.suite == name)) for name in names)
+    return tuple(
+        SuiteResult(name, arch, profile, members, seconds=sum(case.seconds for case in members))
+        for name, members in groups
+    )

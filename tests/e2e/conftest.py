@@ -1,0 +1,76 @@
+"""The command as a user runs it, with real trees, compilers and guests.
+
+The cache is the user's own (VMAHARNESS_CACHE or ~/.cache/vmaharness): faster when it is warm, never needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATCHES = Path(__file__).parent.parent / "data" / "patches"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A finished `vmaharness run`."""
+
+    exit_code: int
+    words: str
+    directory: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.directory / "results.json").read_text())
+        return loaded
+
+    def cases(self, arch: str) -> dict[str, dict[str, Any]]:
+        """The cases of an architecture, or of the host, by SUITE.CASE."""
+        suites = list(self.results["host_suites"])
+        suites += [suite for target in self.results["targets"] for suite in target["suites"]]
+        return {
+            f"{suite['suite']}.{case['name']}": case
+            for suite in suites
+            if suite["arch"] == arch
+            for case in suite["cases"]
+        }
+
+    def outcomes(self, arch: str) -> dict[str, str]:
+        return {name: case["outcome"] for name, case in self.cases(arch).items()}
+
+
+Run = Callable[..., Ended]
+
+
+def qemus() -> set[str]:
+    """Every QEMU that runs on this machine, by process id."""
+    return {
+        path.parent.name for path in Path("/proc").glob("[0-9]*/comm")
+        if path.exists() and path.read_text().startswith("qemu-system")
+    }  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """`run(arguments…)`: vmaharness run with a results directory of its own, under TCG."""
+
+    def start(*arguments: str) -> Ended:
+        before = qemus()
+        directory = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli", "run", *arguments, "--accel", "tcg", "--out", directory],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True, text=True, check=False, timeout=3000,
+        )  # fmt: skip
+        assert qemus() <= before, "a QEMU has outlived its run"
+        return Ended(done.returncode, done.stderr + done.stdout, directory)
+
+    return start

@@ -1,0 +1,80 @@
+"""What a broken series looks like: each defect is found, named, and blamed on the kernel and not on the harness.
+
+One architecture each, taken in turn: the paths are the same and the defects are in common code.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import PATCHES, Run
+
+pytestmark = pytest.mark.kernel
+
+
+def series(name: str) -> list[str]:
+    return ["--series", str(PATCHES / f"{name}.patch"), "--arch", "x86_64"]
+
+
+def test_a_series_that_does_not_apply(run: Run) -> None:
+    ended = run(*series("does-not-apply"))
+    assert ended.exit_code == 2
+    assert "does not apply" in ended.words
+
+
+def test_a_kernel_that_does_not_compile(run: Run) -> None:
+    ended = run(*series("does-not-compile"), "--suite", "faults")
+    outcomes = ended.outcomes("x86_64")
+    assert ended.exit_code == 1, ended.words
+    assert outcomes["kernel.build"] == "fail"
+    assert "mm/" in ended.cases("x86_64")["kernel.build"]["message"]
+    assert {outcome for name, outcome in outcomes.items() if name.startswith("faults.")} == {"not-run"}
+
+
+def test_a_kernel_that_panics_early(run: Run) -> None:
+    ended = run(*series("panics-early"), "--suite", "faults")
+    outcomes = ended.outcomes("x86_64")
+    assert ended.exit_code == 1, ended.words
+    assert outcomes["kernel.boot"] == "crash"
+    assert "Kernel panic" in ended.words, "the last console lines are shown at once"
+
+
+def test_a_kernel_that_panics_in_the_middle_of_a_suite(run: Run) -> None:
+    ended = run(*series("panics-in-suite"), "--suite", "faults")
+    outcomes = ended.outcomes("x86_64")
+    assert ended.exit_code == 1, ended.words
+    assert "crash" in outcomes.values()
+    assert "pass" in {outcome for name, outcome in outcomes.items() if name.startswith("faults.")}, (
+        "a fresh guest goes on"
+    )
+    assert len(ended.results["targets"][0]["boots"]) > 1
+
+
+def test_a_warning_fails_the_case_in_which_it_came(run: Run) -> None:
+    ended = run(*series("warns-once"), "--suite", "faults")
+    bad = {name: case for name, case in ended.cases("x86_64").items() if case["outcome"] == "fail"}
+    assert ended.exit_code == 1, ended.words
+    assert len(bad) == 1
+    (case,) = bad.values()
+    assert case["findings"][0]["type"] == "warning"
+
+
+def test_a_broken_lock_rule(run: Run) -> None:
+    ended = run(*series("leaks-vma-lock"), "--suite", "faults")
+    found = [finding for case in ended.cases("x86_64").values() for finding in case["findings"]]
+    assert ended.exit_code == 1, ended.words
+    assert "lockdep" in {finding["type"] for finding in found}
+
+
+def test_a_lock_that_is_never_taken_is_not_exercised(run: Run) -> None:
+    ended = run(*series("never-takes-vma-lock"), "--suite", "faults", "--case", "faults.anon.*")
+    outcomes = ended.outcomes("x86_64")
+    assert ended.exit_code == 1, ended.words
+    assert outcomes["faults.anon.2"] == "not-exercised"
+
+
+def test_a_unit_test_that_fails_on_the_host(run: Run) -> None:
+    ended = run(*series("fails-vma-test"), "--suite", "vma", "--arch", "x86_64")
+    assert ended.exit_code == 1, ended.words
+    assert "fail" in ended.outcomes("host").values()
+    assert "fail" in ended.outcomes("x86_64").values()
