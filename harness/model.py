@@ -133,6 +133,7 @@ class AppliedTree:
     repo: Path
     commit: str
     tree_id: str
+    notes: tuple[str, ...] = ()  # base fixes that the tree has already
 
 
 # --- configuration and build ----------------------------------------------------------------------------------
@@ -394,7 +395,7 @@ class RunResult:
     seconds: float
     host: dict[str, str]
     plan: dict[str, object]
-    tree: Tree
+    tree: Tree | None  # None: the run ended before there was one
     series: str  # title; "" for the bare base
     patches: tuple[AppliedPatch, ...]
     host_suites: tuple[SuiteResult, ...]

@@ -105,7 +105,7 @@ def _subject(result: RunResult) -> str:
     fixes = sum(patch.role is PatchRole.BASE_FIX for patch in result.patches)
     patches = len(result.patches) - fixes
     series = f"“{one_line(result.series)}” ({count(patches, 'patch', 'patches')})" if result.series else "no series"
-    tree = f"{one_line(result.tree.kernel_version)} ({one_line(result.tree.spec)})"
+    tree = f"{one_line(result.tree.kernel_version)} ({one_line(result.tree.spec)})" if result.tree else "no tree"
     with_fixes = f" with {count(fixes, 'base fix', 'base fixes')}" if fixes else ""
     return f"{series} on {tree}{with_fixes} · {seconds(result.seconds)}"
 
@@ -246,7 +246,7 @@ def _cut_right(line: str, width: int) -> str:
 
 def _notes(result: RunResult, width: int) -> list[str]:
     """What a reader must know to believe the rest."""
-    notes = [one_line(note) for note in dict.fromkeys((*result.notes, *result.tree.notes))]
+    notes = [one_line(note) for note in dict.fromkeys((*result.notes, *(result.tree.notes if result.tree else ())))]
     boots = [boot for target in result.targets for boot in target.boots]
     accels: dict[str, dict[str, None]] = {}
     for boot in boots:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness import __version__
 from harness.errors import Cancelled, HarnessError
@@ -35,12 +35,11 @@ from harness.model import (
 )
 from harness.plan.model import Plan
 from harness.run import history
+from harness.run.goal import Goal
 from harness.run.graph import Node, State
-from harness.run.steps import Goal, Steps, Target, first_error
+from harness.run.steps import Steps, Target, first_error
 from harness.run.target import by_suite
 from harness.verdict.judge import overall
-
-__all__ = ["Goal", "open_guest", "run_plan"]
 
 T = TypeVar("T")
 
@@ -150,7 +149,7 @@ def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult,
     return tuple(suite for suite in found if suite.cases)
 
 
-def _stage_case(suite: str, node: Node[object]) -> Case | None:
+def _stage_case(suite: str, node: Node[Any]) -> Case | None:
     """A step as a case: passed, or broken with the error's own words; None if it was never reached."""
     if node.state is State.DONE:
         return Case(suite, node.name.replace(" ", "-"), Outcome.PASS, node.seconds)

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from harness.arch import host_arch
@@ -29,6 +28,7 @@ from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Se
 from harness.plan.model import Plan
 from harness.plan.profiles import resolve_profiles
 from harness.run import history
+from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report
 from harness.run.sources import Archives, Checkout, read_base_fix
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
@@ -42,20 +42,6 @@ BUILDS_AT_ONCE = 2
 
 GUEST_SUITE = "bookworm"
 """The Debian suite whose programs guests run; the host's own, so that what is linked here runs there."""
-
-
-class Goal(StrEnum):
-    """How far a run goes."""
-
-    APPLY = "apply"
-    CONFIG = "config"
-    BUILD = "build"
-    GUEST = "guest"  # everything that a guest needs, but no guest
-    RUN = "run"
-
-    def reaches(self, other: Goal) -> bool:
-        order = list(Goal)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(slots=True)
