@@ -21,21 +21,25 @@ KERNEL_SUITE = "kernel"  # config, build and boot of a target, as cases
 def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
     """A command line, quoted for a shell, that does what `result`'s did for `case` alone, as far as that goes.
 
-    A kernel's configuration and build are done again by `build`; what no suite of the plan reports (the series, the
-    verdict) by the whole command.
+    A kernel's configuration and build are done again by the verbs `config` and `build`; what no suite of the plan
+    reports (the series, the verdict) by the whole command.
     """
     program, verb, rest = _split(result.command)
     narrow: list[str] = []
     if target_of(result, suite) is not None:
         narrow += ["--arch", suite.arch, "--profile", _profile(result, suite.profile)]
     if suite.suite == KERNEL_SUITE and case.name in ("config", "build"):
-        verb = "build"
+        verb = case.name
     elif verb == "run" and suite.suite in _planned_suites(result):
         narrow += ["--suite", suite.suite, "--case", _pattern(suite.suite, case.name)]
     if not narrow:
         return shlex.join(result.command or (program, verb))
     accel = _accel(result)
-    if accel != "auto" and verb != "build" and not any(word.partition("=")[0] == "--accel" for word in rest):
+    if (
+        accel != "auto"
+        and verb not in ("config", "build")
+        and not any(word.partition("=")[0] == "--accel" for word in rest)
+    ):
         narrow += ["--accel", accel]
     return shlex.join([program, verb, *_without_narrowing(rest), *narrow])
 

@@ -46,7 +46,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
     sections = (
         _verdict(result, paint, width),
         _table(result, paint, width),
-        _failures(result, directory or Path(), paint, width),
+        _failures(result, (directory or Path()).absolute(), paint, width),
         _left_out(result, width),
         _numbers(result, width),
         _notes(result, width),

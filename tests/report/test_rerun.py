@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.main import cli
+from harness.cli.options import PLAN_FLAGS
 from harness.model import Arch, Case, Outcome, SuiteResult
 from harness.report.rerun import rerun_command
 from tests.report import samples
@@ -59,7 +61,7 @@ def test_kernel_cases_need_no_guest_to_be_built_again() -> None:
     suite = result.targets[1].suites[0]
     commands = [rerun_command(result, suite, case) for case in suite.cases]
     assert commands == [
-        "vmaharness build --arch arm64 --profile lockdep",
+        "vmaharness config --arch arm64 --profile lockdep",
         "vmaharness build --arch arm64 --profile lockdep",
         "vmaharness run --arch arm64 --profile lockdep",
     ]
@@ -85,3 +87,9 @@ def test_unplanned_suites_are_not_asked_for() -> None:
     result = samples.passed()
     suite = SuiteResult("guest", "arm64", "lockdep", (Case("guest", "console", Outcome.FAIL, message="splat"),))
     assert rerun_command(result, suite, suite.cases[0]) == "vmaharness run --arch arm64 --profile lockdep"
+
+
+def test_its_words_are_the_command_lines() -> None:
+    known = {name for flag in PLAN_FLAGS for name in flag.names}
+    assert {"--arch", "--profile", "--suite", "--case", "--accel", "--out"} <= known
+    assert {"run", "config", "build"} <= set(cli.commands)
