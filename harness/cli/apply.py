@@ -10,7 +10,7 @@ import click
 from harness.cli import say
 from harness.cli.engine import keep_nothing, perform, session
 from harness.cli.options import json_option, load_plan_of, plan_options
-from harness.model import RunResult
+from harness.model import RunResult, Tree
 from harness.run.goal import Goal
 
 
@@ -26,16 +26,16 @@ def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
     plan = load_plan_of(context)
     with session(context) as now:
         result = perform(context, now, plan, Goal.APPLY, now.cache.scratch("apply"), keep_nothing)
-    say.out(_as_json(result) if as_json else _as_text(result))
+    assert result.tree is not None, "a run that reaches its goal has a tree"
+    say.out(_as_json(result.tree, result) if as_json else _as_text(result.tree, result))
 
 
-def _as_json(result: RunResult) -> str:
-    tree = asdict(result.tree) | {"repo": str(result.tree.repo)}
-    return json.dumps({"tree": tree, "patches": [asdict(patch) for patch in result.patches]}, indent=1)
+def _as_json(tree: Tree, result: RunResult) -> str:
+    shown = asdict(tree) | {"repo": str(tree.repo)}
+    return json.dumps({"tree": shown, "patches": [asdict(patch) for patch in result.patches]}, indent=1)
 
 
-def _as_text(result: RunResult) -> str:
-    tree = result.tree
+def _as_text(tree: Tree, result: RunResult) -> str:
     lines = [f"tree    {tree.spec}: Linux {tree.kernel_version}, {tree.commit}"]
     lines += [f"        {note}" for note in (*tree.notes, *result.notes)]
     lines += [f"{patch.commit[:12]}  {patch.role.value:8}  {patch.number}  {patch.subject}" for patch in result.patches]

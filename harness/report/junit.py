@@ -159,10 +159,10 @@ class _Document:
         """What was run; Jenkins shows them with keepProperties."""
         properties = {
             "vmaharness": self._result.version,
-            "series": self._result.series,
         }
         if tree := self._result.tree:
             properties |= {"kernel": tree.kernel_version, "tree": tree.tree_id}
+        properties["series"] = self._result.series
         if boot := last_boot(self._result, suite):
             properties |= {"accel": str(boot.accel), "machine": boot.machine, "smp": str(boot.smp)}
         for case in suite.cases:

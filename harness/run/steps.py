@@ -254,12 +254,14 @@ class Steps:
         build = target.build.value
         if build.image is None:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
-        suffix = "" if number == 1 else f".{number}"
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=self.plan.guest.to_config(), console=self.directory / f"console-{target.file_name}{suffix}.log",
+            config=self.plan.guest.to_config(),
+            directory=self.directory if number == 1 else self.directory / f"boot-{number}",
             processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
-            on_death=lambda lines: self._emit(Event(EventKind.CONSOLE, f"test {target.name}", lines)),
+            on_death=lambda death: self._emit(
+                Event(EventKind.CONSOLE, f"test {target.name}", "\n".join((death.message, *death.last_lines)))
+            ),
         )  # fmt: skip
 
     def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
