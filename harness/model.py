@@ -345,6 +345,9 @@ class Case:
     metrics: tuple[Metric, ...] = ()
     counters: tuple[Counter, ...] = ()
     findings: tuple[Finding, ...] = ()
+    log: Path | None = (
+        None  # what explains it: the console of the guest that ran it; None: that of the target's last boot
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from pathlib import Path
 from harness.errors import InfraError
 from harness.model import Boot, Case, RunResult, SuiteResult, TargetResult
 
+KERNEL_SUITE = "kernel"
+"""The suite of a target's configuration, build and boots."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -32,8 +35,9 @@ class Layout:
     def summary(self) -> Path:
         return self.directory / "summary.txt"
 
-    def console(self, arch: str, profile: str) -> Path:
-        return self.directory / f"console-{arch}-{profile}.log"
+    def console(self, arch: str, profile: str, number: int = 1) -> Path:
+        """The console of a target's N-th guest: one that is lost is replaced."""
+        return self.directory / f"console-{arch}-{profile}{'' if number == 1 else f'.{number}'}.log"
 
     def build_log(self, arch: str, profile: str) -> Path:
         return self.directory / f"build-{arch}-{profile}.log"
@@ -56,16 +60,16 @@ def last_boot(result: RunResult, suite: SuiteResult) -> Boot | None:
 
 
 def log_of(result: RunResult, suite: SuiteResult, case: Case, directory: Path) -> Path | None:
-    """The log that explains `case`: the build's, the configuration, or the guest's console; None on the host."""
-    if target_of(result, suite) is None:
-        return None
+    """The log that explains `case`: its own, the build's, the configuration, or a guest's console; None on the host."""
+    target = target_of(result, suite)
+    if case.log is not None or target is None:
+        return case.log
     layout = Layout(directory)
-    if suite.suite == "kernel" and case.name == "build":
+    if suite.suite == KERNEL_SUITE and case.name == "build":
         return layout.build_log(suite.arch, suite.profile)
-    if suite.suite == "kernel" and case.name == "config":
+    if suite.suite == KERNEL_SUITE and case.name == "config":
         return layout.config(suite.arch, suite.profile)
-    boot = last_boot(result, suite)
-    return boot.console if boot else None
+    return target.boots[-1].console if target.boots else None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -11,18 +11,18 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from harness.model import Case, RunResult, SuiteResult
-from harness.report.files import target_of
+from harness.report.files import KERNEL_SUITE, target_of
 
 _NARROWING = frozenset({"--arch", "--profile", "--suite", "--case", "--out"})  # each takes a value
 _FLAGS = frozenset({"--json"})
-KERNEL_SUITE = "kernel"  # config, build and boot of a target, as cases
+SERIES_SUITE = "series"  # tree and patches, on the host
 
 
 def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
     """A command line, quoted for a shell, that does what `result`'s did for `case` alone, as far as that goes.
 
-    A kernel's configuration and build are done again by the verbs `config` and `build`; what no suite of the plan
-    reports (the series, the verdict) by the whole command.
+    Of a kernel the configuration and the build are done again by the verbs `config` and `build`, tree and series by
+    `apply`; what no suite of the plan reports (the verdict) by the whole command.
     """
     program, verb, rest = _split(result.command)
     narrow: list[str] = []
@@ -30,16 +30,14 @@ def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
         narrow += ["--arch", suite.arch, "--profile", _profile(result, suite.profile)]
     if suite.suite == KERNEL_SUITE and case.name in ("config", "build"):
         verb = case.name
+    elif suite.suite == SERIES_SUITE and not narrow:
+        verb = "apply"
     elif verb == "run" and suite.suite in _planned_suites(result):
         narrow += ["--suite", suite.suite, "--case", _pattern(suite.suite, case.name)]
-    if not narrow:
+    elif not narrow:
         return shlex.join(result.command or (program, verb))
     accel = _accel(result)
-    if (
-        accel != "auto"
-        and verb not in ("config", "build")
-        and not any(word.partition("=")[0] == "--accel" for word in rest)
-    ):
+    if accel != "auto" and verb == "run" and not any(word.partition("=")[0] == "--accel" for word in rest):
         narrow += ["--accel", accel]
     return shlex.join([program, verb, *_without_narrowing(rest), *narrow])
 

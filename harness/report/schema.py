@@ -36,6 +36,7 @@ def json_schema() -> dict[str, Any]:
     # Notes that hold for every document and that the types do not say.
     generated["properties"]["schema"] = {"const": SCHEMA_VERSION, "description": "version of this schema"}
     generated["properties"]["started"]["format"] = "date-time"
+    generated["required"] = [*dict.fromkeys((*generated["required"], "schema"))]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:vmaharness:results:{SCHEMA_VERSION}",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from harness.model import Accel, Case, Metric, Outcome, PatchRole, RunResult, SuiteResult, TargetResult
-from harness.report.files import log_of
+from harness.report.files import KERNEL_SUITE, log_of
 from harness.report.rerun import rerun_command
 from harness.report.text import count, one_line, seconds
 
@@ -98,7 +98,8 @@ def _why(result: RunResult) -> str:
     good = sum(case.outcome is Outcome.PASS for _, case in cases)
     if bad:
         return f"{bad} of {count(len(cases), 'case')} failed"
-    return f"{good} of {count(len(cases), 'case')} passed"
+    so_far = " before the run ended" if result.outcome is Outcome.ERROR else ""
+    return f"{good} of {count(len(cases), 'case')} passed{so_far}"
 
 
 def _subject(result: RunResult) -> str:
@@ -252,10 +253,6 @@ def _notes(result: RunResult, width: int) -> list[str]:
     for boot in boots:
         accels.setdefault(f"{boot.accel.upper()}: {one_line(boot.accel_reason)}", {})[boot.arch] = None
     notes += [f"{' and '.join(arches)} guests ran under {reason}" for reason, arches in accels.items()]
-    builds = [target.build for target in result.targets if target.build]
-    if not any("sandbox" in note for note in notes):
-        reasons = dict.fromkeys(one_line(build.sandbox) for build in builds if build.sandbox != "bubblewrap")
-        notes += [f"Built without a sandbox: {reason}" for reason in reasons]
     notes += filter(None, map(_warnings, result.targets))
     return [line for note in notes for line in _wrap(note, width, "        ", "Note    ")]
 
@@ -290,7 +287,7 @@ def _times(result: RunResult, width: int) -> list[str]:
 
 
 def _timed(suites: Iterable[SuiteResult]) -> list[SuiteResult]:
-    return [suite for suite in suites if suite.seconds and suite.suite != "kernel"]
+    return [suite for suite in suites if suite.seconds and suite.suite != KERNEL_SUITE]
 
 
 def _where(result: RunResult, directory: Path | None) -> list[str]:

@@ -162,25 +162,38 @@ def failed() -> RunResult:
         message="2 of 22 cases failed",
     )
     warning = CompilerMessage("warning", "mm/memory.c", 5512, "unused variable ‘seq’", "-Wunused-variable")
-    x86_64 = replace(result.targets[0], build=replace(build(), messages=(warning,), sandbox="off (--no-sandbox)"))
+    x86_64 = replace(result.targets[0], build=replace(build(), messages=(warning,)))
     return replace(
         result, targets=(x86_64, result.targets[1]),
         tree=replace(tree(), notes=("dirty: 3 changed files were not used",)),
         command=("ci/vmaharness", "run", "my plan.yaml", "--arch=x86_64", "--arch", "arm64", "--out", "r", "--smp=2"),
         plan={"suites": ["vma", "faults"], "guest": {"accel": "tcg"}},
-        notes=("The base does not link tools/testing/vma: 1 base fix was applied before the series.",),
+        notes=("make and compilers ran unconfined: --no-sandbox",),
     )  # fmt: skip
 
 
 def crashed() -> RunResult:
+    """anon.2 takes the first guest with it; a second one runs what is left, and dies too."""
     panic = Finding(
         "panic", "Kernel panic - not syncing: Fatal exception", "", "Kernel panic - not syncing", 901, "e" * 16
     )
-    return with_fault_cases(
-        Case("faults", "anon.2", Outcome.CRASH, 2.0, f"the guest panicked: {panic.title}", findings=(panic,)),
-        Case("faults", "cow.1", Outcome.NOT_RUN, 0.0, "the guest is gone: anon.2 crashed it"),
-        message="x86_64 lockdep: anon.2 crashed the guest",
+    first = boot()
+    second = replace(first, console=DIRECTORY / "console-x86_64-lockdep.2.log")
+    result = with_fault_cases(
+        Case(
+            "faults",
+            "anon.2",
+            Outcome.CRASH,
+            2.0,
+            f"the guest panicked: {panic.title}",
+            findings=(panic,),
+            log=first.console,
+        ),
+        Case("faults", "cow.1", Outcome.CRASH, 2.0, "the guest went away", log=second.console),
+        Case("faults", "race.1", Outcome.NOT_RUN, 0.0, "2 guests were lost"),
+        message="x86_64 lockdep: 2 of 23 cases crashed the guest",
     )
+    return replace(result, targets=(replace(result.targets[0], boots=(first, second)), result.targets[1]))
 
 
 def timed_out() -> RunResult:

@@ -70,7 +70,7 @@ def test_kernel_cases_need_no_guest_to_be_built_again() -> None:
 def test_host_cases() -> None:
     result = samples.passed()
     series, vma = result.host_suites
-    assert rerun_command(result, series, series.cases[0]) == "vmaharness run"
+    assert rerun_command(result, series, series.cases[0]) == "vmaharness apply"
     assert rerun_command(result, vma, vma.cases[0]) == "vmaharness run --suite vma --case vma.merge_new"
 
 
@@ -83,6 +83,13 @@ def test_the_glob_selects_the_case_and_no_other(name: str) -> None:
     assert pattern.isprintable()
 
 
+def test_the_verdict_is_reached_by_the_whole_command() -> None:
+    result = replace(samples.cancelled(), command=("vmaharness", "run", "--arch", "arm64", "--json"))
+    verdict = Case("run", "verdict", Outcome.ERROR, message="cancelled")
+    suite = SuiteResult("run", "host", "", (verdict,))
+    assert rerun_command(result, suite, verdict) == "vmaharness run --arch arm64 --json"
+
+
 def test_unplanned_suites_are_not_asked_for() -> None:
     result = samples.passed()
     suite = SuiteResult("guest", "arm64", "lockdep", (Case("guest", "console", Outcome.FAIL, message="splat"),))
@@ -92,4 +99,4 @@ def test_unplanned_suites_are_not_asked_for() -> None:
 def test_its_words_are_the_command_lines() -> None:
     known = {name for flag in PLAN_FLAGS for name in flag.names}
     assert {"--arch", "--profile", "--suite", "--case", "--accel", "--out"} <= known
-    assert {"run", "config", "build"} <= set(cli.commands)
+    assert {"run", "apply", "config", "build"} <= set(cli.commands)

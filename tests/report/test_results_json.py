@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfraError, InputError
-from harness.model import Case, Metric, Outcome, Patch, RunResult, SuiteResult
+from harness.model import Case, Metric, Outcome, Patch, RunResult, SuiteResult, TargetResult
 from harness.report import results, schema
 from tests.report import samples
 
@@ -23,11 +23,18 @@ SURROGATE_FREE = st.text(st.characters(codec="utf-8"))
 
 def moved(result: RunResult, directory: Path) -> RunResult:
     """`result` as if its directory had been `directory`."""
-    targets = tuple(
-        replace(target, boots=tuple(replace(boot, console=directory / boot.console.name) for boot in target.boots))
-        for target in result.targets
-    )
-    return replace(result, targets=targets)
+
+    def moved_case(case: Case) -> Case:
+        return replace(case, log=directory / case.log.name) if case.log else case
+
+    def moved_suite(suite: SuiteResult) -> SuiteResult:
+        return replace(suite, cases=tuple(map(moved_case, suite.cases)))
+
+    def moved_target(target: TargetResult) -> TargetResult:
+        boots = tuple(replace(boot, console=directory / boot.console.name) for boot in target.boots)
+        return replace(target, boots=boots, suites=tuple(map(moved_suite, target.suites)))
+
+    return replace(result, targets=tuple(map(moved_target, result.targets)))
 
 
 @pytest.mark.parametrize("name", samples.ALL)

@@ -51,12 +51,13 @@ def test_the_first_word_is_the_verdict(outcome: Outcome, word: str) -> None:
 def test_logs_are_named_from_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = samples.crashed()
-    (boot,) = result.targets[0].boots
-    boot = replace(boot, console=tmp_path / "results" / "console-x86_64-lockdep.log")
-    result = replace(result, targets=(replace(result.targets[0], boots=(boot,)), result.targets[1]))
+    console = tmp_path / "results" / "console-x86_64-lockdep.log"
+    (suite,) = [suite for suite in result.targets[0].suites if suite.suite == "faults"]
+    moved = replace(suite, cases=tuple(replace(case, log=console) for case in suite.cases))
+    result = replace(result, targets=(replace(result.targets[0], suites=(moved,)), result.targets[1]))
     for directory in (Path("results"), tmp_path / "results"):
         assert "    log    console-x86_64-lockdep.log:901\n" in summary(result, directory=directory)
-    assert f"    log    {boot.console}:901\n" in summary(result, directory=Path("/elsewhere"))
+    assert f"    log    {console}:901\n" in summary(result, directory=Path("/elsewhere"))
 
 
 def test_many_failures_are_counted_not_listed() -> None:
