@@ -1,0 +1,279 @@
+"""Console text -> findings.  Pure: the same text gives the same findings.
+
+Ordinary text is passed over at memory speed by one search for the first words of reports; only around a hit are lines
+taken apart.  With PRINTK_CALLER (`[    1.234567][   T12] …`) each task's and CPU's lines are followed by themselves,
+so two reports that were written at once come out as two.  Text that did not come through printk is never a report.
+What the rules are is in `rules`; this module knows nothing of guests, suites and cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.model import Finding
+from harness.verdict import rules
+from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant
+from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
+
+MAX_FINDINGS = 1000
+_MAX_REPORT_LINES = 500
+_MAX_LOOK_BACK_LINES = 16
+_MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
+
+_PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
+_STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS})")
+_BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS})", re.MULTILINE)
+_EARLY = "PANIC: early exception"  # before there is printk
+_FATAL_WORDS = ("Kernel panic", "PANIC: ")
+_BRACKET = re.compile(r"={8,}\s*$")
+# What is written just before a report, and belongs to it.
+_PREAMBLE = re.compile(
+    r"={8,}|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |flags: |mm [0-9a-f]{4,16} |page: |page dumped because"
+    r"|head: |raw: |-{12}\[ cut here"
+)
+_VARIABLE = (
+    (re.compile(r"0x[0-9a-f]+", re.IGNORECASE), "0x…"),
+    (re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b", re.IGNORECASE), "N"),
+    (re.compile(r"\S+/N\b"), "…"),  # a task: name/pid
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int  # offset in the text
+    caller: str
+    time_s: float
+    message: str
+
+
+def is_fatal(line: str) -> bool:
+    """Whether a console line says that the guest will not come back.  Cheap enough for every line."""
+    if not any(words in line for words in _FATAL_WORDS):
+        return False
+    found = _PREFIX.search(line)
+    message = line[found.end() :] if found else line.lstrip()
+    rule = rules.find_rule(message)
+    return rule is not None and rule[0].fatal
+
+
+def scan(text: str, *, first_line: int = 1) -> tuple[Finding, ...]:
+    """All reports in a console text, in the order in which they begin; at most MAX_FINDINGS.
+
+    `first_line` is the number of the text's first line, for a part of a longer log.
+    """
+    return tuple(_Scanner(text, first_line).findings())
+
+
+class _Scanner:
+    def __init__(self, text: str, first_line: int) -> None:
+        self._text = text
+        self._stamped = _PREFIX.search(text) is not None
+        self._counted = (0, first_line)  # an offset and its line number
+        self._taken: dict[str, int] = {}  # by caller: the offset up to which its lines belong to reports
+
+    def findings(self) -> Iterator[Finding]:
+        found = 0
+        for offset in self._candidates():
+            line = self._line(self._text.rfind("\n", 0, offset) + 1)
+            if line is None or line.start < self._taken.get(line.caller, 0):
+                continue
+            finding = self._report(line)
+            if finding is not None:
+                yield finding
+                found += 1
+                if found >= MAX_FINDINGS:
+                    return
+
+    def _candidates(self) -> Iterator[int]:
+        """Offsets where a report may begin."""
+        early = self._text.find(_EARLY)
+        for match in (_STAMPED if self._stamped else _BARE).finditer(self._text):
+            if 0 <= early < match.start():
+                yield early
+                early = -1
+            yield match.end() - 1
+        if early >= 0:
+            yield early
+
+    def _line(self, start: int) -> _Line | None:
+        """The kernel's line that begins at an offset; None for what is not the kernel's."""
+        end = self._text.find("\n", start)
+        raw = self._text[start : end if end >= 0 else len(self._text)].rstrip("\r")
+        if not self._stamped:
+            return _Line(start, "", 0.0, re.sub(r"^<\d{1,3}>", "", raw))
+        if found := _PREFIX.search(raw):
+            return _Line(start, found[2] or "", float(found[1]), raw[found.end() :])
+        return _Line(start, "", 0.0, raw) if raw.startswith(_EARLY) else None
+
+    def _after(self, line: _Line) -> Iterator[_Line]:
+        """The following lines of the same caller."""
+        position = line.start
+        while (position := self._text.find("\n", position) + 1) > 0 and position < len(self._text):
+            following = self._line(position)
+            if following is not None and following.caller == line.caller:
+                yield following
+
+    def _before(self, line: _Line) -> list[_Line]:
+        """The lines just before, of the same caller, that belong to its report."""
+        found: list[_Line] = []
+        position = line.start
+        for _ in range(_MAX_LOOK_BACK_LINES):
+            if position == 0:
+                break
+            position = self._text.rfind("\n", 0, position - 1) + 1
+            previous = self._line(position)
+            if previous is None or previous.caller != line.caller:
+                continue
+            if not _PREAMBLE.match(previous.message) or previous.start < self._taken.get(line.caller, 0):
+                break
+            found.insert(0, previous)
+        return found
+
+    def _report(self, first: _Line) -> Finding | None:
+        """The report that begins with a line; None if it begins none."""
+        lines = _Report(first)
+        for line in self._after(first) if lines.open else ():
+            if not lines.take(line):
+                break
+        if lines.rule is None:
+            return None
+        last = lines.lines[-1]
+        before = self._before(first)
+        self._taken[first.caller] = last.start + 1
+        return _finding(lines, before, self._number(before[0].start if before else first.start))
+
+    def _number(self, offset: int) -> int:
+        """The line number of an offset; offsets mostly grow, so the text is counted once."""
+        at, number = self._counted
+        if offset >= at:
+            number += self._text.count("\n", at, offset)
+            self._counted = (offset, number)
+            return number
+        return number - self._text.count("\n", offset, at)
+
+
+class _Report:
+    """A report while its lines come in."""
+
+    def __init__(self, first: _Line) -> None:
+        self.lines = [first]
+        self.rule: Rule | None = None
+        self.groups: dict[str, str] = {}
+        self.functions: list[str] = []
+        self._traced = False  # the call trace that ends the report has begun
+        self._framed = False
+        self._cut = first.message.startswith(CUT_HERE)
+        if self._cut:
+            self.rule = CUT_SHORT
+        else:
+            self._begin(first.message)
+        self.open = self.rule is not None and self.rule.end is not End.LINE
+
+    def _begin(self, message: str) -> bool:
+        found = rules.find_rule(message)
+        if found is None:
+            return False
+        self.rule, match = found
+        self.groups = {name: value for name, value in match.groupdict().items() if value}
+        self._note(self.groups)
+        return True
+
+    def _note(self, groups: dict[str, str]) -> None:
+        self.functions += [groups[name] for name in ("function", "other") if name in groups]
+
+    def take(self, line: _Line) -> bool:
+        """Add a line; False if the report is over, with or without it."""
+        message, rule = line.message, self.rule
+        if rule is None or len(self.lines) >= _MAX_REPORT_LINES or line.time_s - self.lines[-1].time_s > _MAX_GAP_S:
+            return False
+        if message.startswith(CUT_HERE):  # another report, but for a list found corrupt and then BUG()
+            return rule.type == "list-corruption" and not self._framed and self._add(line)
+        started = rules.find_rule(message)
+        if started is not None and not self._absorbs(started[0]):
+            return False
+        if started is not None:
+            if rule is CUT_SHORT:
+                self._begin(message)
+                # The cut-here line made it one block up to its end marker, whatever the kind.
+            else:
+                self._note({name: value for name, value in started[1].groupdict().items() if value})
+        elif self._past_trace(message):
+            return False
+        return self._add(line) and not self._is_last(message)
+
+    def _add(self, line: _Line) -> bool:
+        self.lines.append(line)
+        return True
+
+    def _absorbs(self, started: Rule) -> bool:
+        rule = self.rule
+        if rule is None or started.type == "panic":
+            return False
+        return rule is CUT_SHORT or started.type in rule.absorbs
+
+    def _end(self) -> End:
+        rule = self.rule
+        return End.MARKER if self._cut or rule is None else rule.end
+
+    def _past_trace(self, message: str) -> bool:
+        """Whether a report that ends with its trace has ended before this line."""
+        if self._end() is not End.TRACE:
+            return False
+        if TRACE_START.match(message):
+            self._traced = self._traced or self._own_trace(message)
+            return False
+        if not self._traced:
+            return False
+        if in_trace(message):
+            self._framed = True
+            return False
+        return self._framed
+
+    def _own_trace(self, message: str) -> bool:
+        """lockdep quotes other traces before the one that it announces."""
+        return self.rule is None or self.rule.type != "lockdep" or message.lstrip().startswith(("stack", "Call"))
+
+    def _is_last(self, message: str) -> bool:
+        end = self._end()
+        if message.startswith(("---[ end trace", "---[ end Kernel panic")):
+            return True
+        if end is End.BRACKET:
+            return _BRACKET.match(message) is not None
+        return end is End.TRACE and self._traced and message.strip() == "</TASK>"
+
+
+def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
+    rule = report.rule or CUT_SHORT
+    messages = [line.message for line in report.lines]
+    trace = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
+    named = report.functions
+    if "other" in report.groups:  # a race has no first and second
+        named = sorted(named)
+    named = [name.partition(".")[0] for name in named]
+    every = [*named, instruction(messages[:trace]), *frames(messages)]
+    about = significant(every) or [name for name in every if name][:1]
+    function = about[0] if about else ""
+    return Finding(
+        type=rule.type,
+        title=_title(rule, report.groups, " / ".join(named) if "other" in report.groups else function),
+        function=function,
+        text="\n".join([line.message for line in before] + messages),
+        line=number,
+        fingerprint=hashlib.sha256("\0".join([rule.type, *about[:3]]).encode()).hexdigest()[:16],
+        timing=rule.timing,
+    )
+
+
+def _title(rule: Rule, groups: dict[str, str], function: str) -> str:
+    """The rule's title, without anything that differs from build to build or from boot to boot."""
+    template = rule.title if function else rule.title.replace(" in {function}", "")
+    values = {name: value.strip(" .!:,") for name, value in groups.items()}
+    if function and "{function}" in template:
+        values["function"] = function
+    what = values.get("what", "")
+    for pattern, instead in _VARIABLE:
+        what = pattern.sub(instead, what)
+    return template.format_map({**values, "what": what})

@@ -1,0 +1,81 @@
+"""Call traces -> the function that a report is about.  Knows the text of traces, not the kinds of report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
+TRACE_START = re.compile(r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:)")
+# What may stand between the frames of one trace: markers of stacks, and the registers of a nested exception.
+_INSIDE = re.compile(
+    r"\s*(?:</?(?:TASK|IRQ|NMI|EOI|SOFTIRQ|ENTRY_TRAMPOLINE|#\w+)\w*>|RIP: |RSP: |[RE][A-Z0-9]{2}: |Code: |ORIG_RAX: |"
+    r"Call [Tt]race:|(?:DR|CR)\d|CPU: |Tainted: |Hardware name: |Workqueue: )"
+)
+_INSTRUCTION = re.compile(r"(?:RIP: \w+:|pc : )([A-Za-z_][\w.$]*)\+0x")
+_SUFFIX = re.compile(r"\.(?:constprop|isra|part|cold|llvm|lto_priv)\b.*$")
+# The machinery of reporting, locking and entry: named in every report, and never what it is about.
+_MACHINERY = re.compile(
+    r"(?:_*dump_stack\w*|show_(?:stack|regs|trace)\w*|dump_backtrace\w*|print_\w+|_?printk\w*|__?die\w*|die\w*|v?panic"
+    r"|_*warn_\w+|__warn|report_bug|__report_bug|handle_bug|is_valid_bugaddr|fixup_bug|oops_\w+|page_fault_oops|no_context"
+    r"|__do_kernel_fault|bug_brk_handler|bug_handler|brk_handler|call_break_hook|do_debug_exception|do_el1_\w+|el[01]t?h?_\w+"
+    r"|el0t?_\w+|(?:asm_)?(?:exc|sysvec)_\w+|do_trap|do_error_trap|entry_\w+|do_syscall_\w+|x64_sys_call|ret_from_fork\w*"
+    r"|(?:__)?invoke_syscall\w*|do_el0_svc\w*|el0_svc\w*|do_mem_abort|do_translation_fault|do_page_fault"
+    # lockdep and RCU's checks
+    r"|check_(?:noncircular|prevs?_add|deadlock|irq_usage|wait_context|chain_key|usage\w*|flags)\w*|validate_chain"
+    r"|mark_(?:lock\w*|usage|held_locks)|valid_state|__?lock_acquire\w*|lock_acquire\w*|__?lock_release\w*|lock_release\w*"
+    r"|lock_is_held\w*|lock_contended|lock_acquired|lockdep_\w+|debug_check_no_\w+|debug_lockdep_\w+|register_lock_class"
+    r"|look_up_lock_class|debug_show_\w+|reacquire_held_locks|find_held_lock"
+    # locks, sleeping, scheduling
+    r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
+    r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
+    r"|_*rt_(?:mutex|spin|write|read)\w*|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
+    # sanitizers and checked data
+    r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
+    r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
+    # stalls, lockups, other CPUs' traces
+    r"|nmi_\w+|trigger_\w+|rcu_(?:dump\w*|sched_clock_irq|check_\w+|pending)|check_cpu_stall|update_process_times"
+    r"|tick_\w+|sched_clock_\w+|watchdog_\w+|is_softlockup|hrtimer_\w+|__hrtimer_\w+|__sysvec_\w+|arch_timer_\w+"
+    r"|handle_percpu_\w+|generic_handle_\w+|handle_irq_\w+|gic_handle_irq\w*|do_interrupt_handler|call_on_irq_stack"
+    r"|__flush_smp_call_\w+|smp_call_function\w*|native_\w+|csd_lock_\w+)$"
+)
+
+
+def plain(name: str) -> str:
+    """A function's name as in the source: without what the compiler appends to its clones."""
+    return _SUFFIX.sub("", name)
+
+
+def frames(messages: Sequence[str]) -> list[str]:
+    """The functions of a report, innermost first: of its own back trace, not of the histories it quotes."""
+    starts = [index for index, message in enumerate(messages) if TRACE_START.match(message)]
+    if not starts:
+        return []
+    # lockdep quotes the traces of earlier lockings and names its own; elsewhere the first is the one.
+    own = next((index for index in starts if messages[index].lstrip().startswith("stack")), starts[0])
+    found: list[str] = []
+    for message in messages[own + 1 :]:
+        match = FRAME.search(message)
+        if match and not match[1] and not message.startswith(("RIP: ", "pc : ", "lr : ")):
+            found.append(plain(match[2]))
+        elif found and not match and not _INSIDE.match(message):
+            break
+    return found
+
+
+def instruction(messages: Sequence[str]) -> str:
+    """The function at which the CPU was, by `RIP:` or `pc :`; "" if the report has none."""
+    for message in messages:
+        if match := _INSTRUCTION.match(message):
+            return plain(match[1])
+    return ""
+
+
+def in_trace(message: str) -> bool:
+    """Whether a line can stand inside a call trace."""
+    return FRAME.search(message) is not None or _INSIDE.match(message) is not None
+
+
+def significant(names: Sequence[str]) -> list[str]:
+    """The functions that a report can be about, in order, each once."""
+    return list(dict.fromkeys(name for name in names if name and not _MACHINERY.match(name)))

@@ -1,0 +1,192 @@
+"""What a suite said, and what the kernel showed around it -> the outcomes that count.
+
+Only positive evidence makes a PASS: the suite's own result, a silent console, no new taint, lockdep alive, and the
+per-VMA path taken where that is what the case is for.  Pure functions; nothing here talks to a guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.model import Accel, Boot, Case, Command, Counter, Finding, Outcome, SuiteResult
+from harness.verdict.taint import describe, new_bits
+
+PATH_COUNTER = "vma_lock_success"
+"""The counter of /proc/vmstat that grows when a fault takes the per-VMA path (CONFIG_PER_VMA_LOCK_STATS)."""
+
+LOST_OUTCOMES = {"silence": Outcome.TIMEOUT, "deadline": Outcome.TIMEOUT}
+"""Outcomes for GuestLost.reason; all others (panic, exit, ssh) are CRASH: a broken mm takes sshd with it."""
+
+_LISTED_CASES = 5
+
+
+def judge_cases(
+    cases: Sequence[Case],
+    findings: Sequence[Finding],
+    *,
+    command: Command,
+    accel: Accel,
+    taint_before: int,
+    taint_after: int | None,
+    counters: Sequence[Counter] = (),
+    lockdep_before: bool | None = None,
+    lockdep_after: bool | None = None,
+    lost: str | None = None,
+    lost_message: str = "",
+) -> tuple[Case, ...]:
+    """The cases of one command, judged.
+
+    `cases` is what the suite's `parse` made of the output (CRASH where the output had no result); `findings` are those
+    of the console while the command ran.  `taint_after` is None where it could not be read.  `lockdep_before/after` is
+    `debug_locks` of /proc/lockdep_stats, None on a kernel without lockdep.  `lost` is GuestLost.reason.
+
+    One program may report many cases, and nothing tells in which of them the kernel complained: then none of its
+    passes can be believed.  The report itself is kept with the first case.  Raises ValueError without cases.
+    """
+    if not cases:
+        raise ValueError(f"the command {command.name} has no cases: nowhere to put what the kernel said")
+    judged = list(cases)
+    if lost is not None:
+        judged = _lost(judged, lost, lost_message, findings)
+    against = _objections(findings, accel, taint_before, taint_after, lockdep_before, lockdep_after)
+    if lost is None and taint_after is None:
+        judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
+    if lost is None and lockdep_before is False:
+        judged = _demote(judged, Outcome.NOT_RUN, "not covered: lockdep was off already")
+    if against:
+        judged = _demote(judged, Outcome.FAIL, "; ".join(against))
+        if not any(case.outcome.blames_kernel for case in judged):  # all skipped: a report must not be lost with them
+            judged[0] = replace(judged[0], outcome=Outcome.FAIL, message="; ".join(against))
+    if command.exercises_vma_locks and (why := _not_exercised(counters)):
+        judged = _demote(judged, Outcome.NOT_EXERCISED, why)
+    judged = [replace(case, counters=tuple(counters)) for case in judged]
+    judged[0] = _with_findings(judged[0], findings)
+    return tuple(judged)
+
+
+def _demote(cases: Sequence[Case], outcome: Outcome, message: str) -> list[Case]:
+    """Passes become `outcome`; what is bad already stays, and is told what else there was."""
+    return [
+        replace(case, outcome=outcome, message=message) if case.outcome is Outcome.PASS
+        else replace(case, message=f"{case.message}; {message}") if case.outcome.blames_kernel and message
+        else case
+        for case in cases
+    ]  # fmt: skip
+
+
+def _objections(
+    findings: Sequence[Finding],
+    accel: Accel,
+    taint_before: int,
+    taint_after: int | None,
+    lockdep_before: bool | None,
+    lockdep_after: bool | None,
+) -> list[str]:
+    """What speaks against every pass of the command, shortest useful words first."""
+    told = blaming(findings, accel)
+    against = []
+    if told:
+        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+        against.append(f"kernel: {told[0].title}{more}")
+    tainted = new_bits(taint_before, taint_after) if taint_after is not None else 0
+    if tainted:
+        against.append(f"new taint: {describe(tainted)}")
+    if lockdep_before and lockdep_after is False:
+        against.append("lockdep switched itself off")
+    return against
+
+
+def blaming(findings: Sequence[Finding], accel: Accel) -> list[Finding]:
+    """The findings that fail a case, the telling ones first.
+
+    Stalls and lockups under emulation may be slowness: they are kept with the case, but do not fail it.  That lockdep
+    is off follows from something else mostly, so it comes last.
+    """
+    counted = [finding for finding in findings if not (finding.timing and accel is Accel.TCG)]
+    return sorted(counted, key=lambda finding: finding.type == "lockdep-off")
+
+
+def _with_findings(case: Case, findings: Sequence[Finding]) -> Case:
+    if not findings:
+        return case
+    text = "\n\n".join(f"console line {finding.line}: {finding.title}\n{finding.text}" for finding in findings)
+    return replace(case, findings=(*case.findings, *findings), detail=f"{case.detail}\n\n{text}".strip())
+
+
+def _lost(cases: Sequence[Case], reason: str, message: str, findings: Sequence[Finding]) -> list[Case]:
+    """The guest went away: the first case without a result was running, those after it never ran."""
+    outcome = LOST_OUTCOMES.get(reason, Outcome.CRASH)
+    words = message or f"the guest was lost ({reason})"
+    if fatal := next((finding for finding in findings if finding.type == "panic"), None):
+        words = f"{words}: {fatal.title}"
+    running = next((at for at, case in enumerate(cases) if case.outcome is Outcome.CRASH), None)
+    if running is None:  # it died after its last result
+        running = len(cases) - 1
+    judged = list(cases)
+    judged[running] = replace(cases[running], outcome=outcome, message=words)
+    for at in range(running + 1, len(cases)):
+        if cases[at].outcome is Outcome.CRASH:
+            why = f"the guest was lost in {cases[running].name}"
+            judged[at] = replace(cases[at], outcome=Outcome.NOT_RUN, message=why)
+    return judged
+
+
+def _not_exercised(counters: Sequence[Counter]) -> str:
+    """Why it cannot be said that the per-VMA path was taken; "" if it was."""
+    counter = next((counter for counter in counters if counter.name == PATH_COUNTER), None)
+    if counter is None:
+        return f"not exercised: /proc/vmstat has no {PATH_COUNTER}"
+    if counter.delta <= 0:
+        return f"not exercised: {PATH_COUNTER} stayed at {counter.before}"
+    return ""
+
+
+def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None) -> str:
+    """Why nothing more should be run in this guest; "" if it is as good as new.
+
+    After one lockdep report every later lockdep check passes silently, and after an oops anything may be broken.
+    """
+    if lockdep_after is False:
+        return "lockdep is off"
+    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan"}
+    return next((finding.title for finding in findings if finding.type in worn), "")
+
+
+def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
+    """A boot as a case of the suite `kernel`: did the guest come up, and did the kernel keep silent until then?
+
+    A taint that is there after the boot fails nothing by itself; the report that set it does.
+    """
+    case = Case("kernel", name, boot.outcome, seconds=boot.total_s, message=boot.message)
+    if boot.outcome is Outcome.PASS:
+        case = replace(case, message="")
+    if against := _objections(findings, boot.accel, 0, None, None, None):
+        case = _demote([case], Outcome.FAIL, "; ".join(against))[0]
+    return _with_findings(case, findings)
+
+
+# --- the run as a whole ---------------------------------------------------------------------------------------
+
+
+def overall(suites: Sequence[SuiteResult]) -> tuple[Outcome, str]:
+    """The outcome of a run and one line that says why.
+
+    FAIL if the kernel failed anywhere; ERROR if the harness could not find something out; NOT_RUN if nothing passed;
+    else PASS.
+    """
+    named = [(f"{suite.classname}.{case.name}", case) for suite in suites for case in suite.cases]
+    if failed := [(name, case) for name, case in named if case.outcome.blames_kernel]:
+        shown = ", ".join(f"{name} ({case.outcome.value})" for name, case in failed[:_LISTED_CASES])
+        more = f" and {len(failed) - _LISTED_CASES} more" if len(failed) > _LISTED_CASES else ""
+        return Outcome.FAIL, f"{len(failed)} of {len(named)} cases failed: {shown}{more}"
+    # Something that did not run although nothing failed: nobody knows what it would have said.
+    passed = sum(case.outcome is Outcome.PASS for _, case in named)
+    unknown = [(name, case) for name, case in named if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN)]
+    if unknown and (passed or any(case.outcome is Outcome.ERROR for _, case in unknown)):
+        name, case = unknown[0]
+        return Outcome.ERROR, f"{len(unknown)} of {len(named)} cases have no result: {name}: {case.message}"
+    if not passed:
+        return Outcome.NOT_RUN, f"nothing ran: none of {len(named)} cases has a result"
+    skipped = len(named) - passed
+    return Outcome.PASS, f"{passed} cases passed" + (f", {skipped} skipped" if skipped else "")
