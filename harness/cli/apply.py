@@ -21,7 +21,7 @@ from harness.run.goal import Goal
 def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
     """Apply base fix and series, and print the commits.
 
-    They are in a repository of the cache; the tree itself is never changed. No result files are written.
+    It shows whether the patches apply, to which tree. The tree itself is never changed and no files are written.
     """
     plan = load_plan_of(context)
     with session(context) as now:
@@ -30,14 +30,15 @@ def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
     say.out(_as_json(result.tree, result) if as_json else _as_text(result.tree, result))
 
 
-def _as_json(tree: Tree, result: RunResult) -> str:
-    shown = asdict(tree) | {"repo": str(tree.repo)}
-    return json.dumps({"tree": shown, "patches": [asdict(patch) for patch in result.patches]}, indent=1)
+def _as_json(result: RunResult) -> str:
+    found = {"tree": result.tree and asdict(result.tree), "patches": [asdict(patch) for patch in result.patches]}
+    return json.dumps(found, indent=1, default=str)
 
 
-def _as_text(tree: Tree, result: RunResult) -> str:
-    lines = [f"tree    {tree.spec}: Linux {tree.kernel_version}, {tree.commit}"]
-    lines += [f"        {note}" for note in (*tree.notes, *result.notes)]
+def _as_text(result: RunResult) -> str:
+    lines = []
+    if result.tree is not None:
+        lines.append(f"tree {result.tree.spec}: Linux {result.tree.kernel_version}, commit {result.tree.commit}")
+    lines += [f"note {note}" for note in result.notes]
     lines += [f"{patch.commit[:12]}  {patch.role.value:8}  {patch.number}  {patch.subject}" for patch in result.patches]
-    head = result.patches[-1].commit if result.patches else tree.commit
-    return "\n".join([*lines, f"git -C {tree.repo} log --stat {tree.commit[:12]}..{head[:12]}"])
+    return "\n".join(lines)
