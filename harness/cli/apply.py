@@ -10,7 +10,7 @@ import click
 from harness.cli import say
 from harness.cli.engine import keep_nothing, perform, session
 from harness.cli.options import json_option, load_plan_of, plan_options
-from harness.model import RunResult, Tree
+from harness.model import RunResult
 from harness.run.goal import Goal
 
 
@@ -26,8 +26,7 @@ def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
     plan = load_plan_of(context)
     with session(context) as now:
         result = perform(context, now, plan, Goal.APPLY, now.cache.scratch("apply"), keep_nothing)
-    assert result.tree is not None, "a run that reaches its goal has a tree"
-    say.out(_as_json(result.tree, result) if as_json else _as_text(result.tree, result))
+    say.out(_as_json(result) if as_json else _as_text(result))
 
 
 def _as_json(result: RunResult) -> str:
