@@ -17,7 +17,7 @@ from typing import Protocol
 
 from harness.errors import GuestLost
 from harness.events import Say
-from harness.model import Arch, Boot, Case, Command, CommandResult, Counter, Outcome, SuiteResult
+from harness.model import Arch, Boot, Case, Command, CommandResult, Finding, Outcome, SuiteResult
 from harness.run.probe import PROBE, KernelState, parse_probe
 from harness.suites.suite import Suite
 from harness.verdict import console, judge
@@ -66,6 +66,7 @@ class TargetRunner:
         self._start = start
         self._config_digest = config_digest
         self._say = say
+        self._heard = 0  # lines of the present guest's console
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
         self.cases: list[Case] = []
@@ -103,10 +104,11 @@ class TargetRunner:
     def _boot(self, guest: LiveGuest) -> bool:
         """Boot and judge the boot; False when no command can be run in this guest or any other."""
         number = len(self.boots) + 1
+        self._heard = 0
         self._say("booting" if number == 1 else f"booting a fresh guest (the {number}th)")
         boot = guest.boot()
         self.boots.append(boot)
-        findings = console.scan(guest.console_text())
+        findings = self._listen(guest)
         name = "boot" if number == 1 else f"boot-{number}"
         self.kernel_cases.append(judge.judge_boot(name, boot, findings))
         if boot.outcome is not Outcome.PASS:
@@ -138,11 +140,12 @@ class TargetRunner:
             self.kernel_cases.append(Case("kernel", f"ready-{len(self.boots)}", Outcome.CRASH, message=lost.what))
             return
         while self._left:
-            task = self._left.pop(0)
-            after = self._perform(guest, task, before)
-            if after is None or (before.debug_locks and not after.debug_locks):
+            after = self._perform(guest, self._left.pop(0), before)
+            if after is None:
                 return
             before = after
+        if late := self._listen(guest):
+            self.kernel_cases.append(judge.judge_boot(f"after-{len(self.boots)}", self.boots[-1], late))
 
     def _probe(self, guest: LiveGuest) -> KernelState:
         shown = guest.run(PROBE, timeout_s=PROBE_S)
@@ -151,33 +154,51 @@ class TargetRunner:
         except ValueError as error:
             raise GuestLost(str(error), reason="ssh", detail=shown.stderr) from error
 
+    def _listen(self, guest: LiveGuest) -> tuple[Finding, ...]:
+        """What the kernel has complained of since it was last listened to."""
+        findings = console.scan(lines_after(guest.console_text(), self._heard), first_line=self._heard + 1)
+        if findings:  # a report that is still being printed is waited for
+            guest.settle()
+            findings = console.scan(lines_after(guest.console_text(), self._heard), first_line=self._heard + 1)
+        self._heard = guest.console_text().count("\n")
+        return findings
+
     def _perform(self, guest: LiveGuest, task: Task, before: KernelState) -> KernelState | None:
-        """Run one command and judge it; None when the guest was lost."""
+        """Run one command and judge it; None when nothing more can be run in this guest."""
         suite, command = task.suite, task.command
         self._say(f"{suite.name} {command.name}")
-        seen = len(guest.console_text())
         started = time.monotonic()
         lost: GuestLost | None = None
         after: KernelState | None = None
-        counters: tuple[Counter, ...] = ()
         cases: tuple[Case, ...] = ()
         try:
-            guest.mark(f"{suite.name} {command.name} begins")
-            result = guest.run(command.argv, timeout_s=command.timeout_s)
-            cases = suite.parse(command, result)
+            guest.mark(f"vmaharness: {suite.name} {command.name}")
+            cases = suite.parse(command, guest.run(command.argv, timeout_s=command.timeout_s))
             after = self._probe(guest)
-            counters = after.since(before)
         except GuestLost as error:
             lost = error
             guest.settle()
-        seconds = time.monotonic() - started
         if not cases:
             cases = tuple(Case(suite.name, name, Outcome.CRASH, message="no result") for name in command.cases)
-        if len(cases) == 1:
-            cases = (replace(cases[0], seconds=cases[0].seconds or seconds),)
-        findings = console.scan(guest.console_text()[seen:])
-        self.cases.extend(self._judge(command, cases, findings, before, after, lost))
+        if len(cases) == 1 and not cases[0].seconds:
+            cases = (replace(cases[0], seconds=round(time.monotonic() - started, 3)),)
+        findings = self._listen(guest)
+        judged = judge.judge_cases(
+            cases, findings, command=command, accel=self.boots[-1].accel,
+            taint_before=before.tainted, taint_after=after.tainted if after else None,
+            counters=after.since(before) if after else (),
+            lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,
+            lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
+        )  # fmt: skip
+        self.cases.extend(replace(case, log=self.boots[-1].console) for case in judged)
+        if after is None or judge.guest_is_spent(findings, after.debug_locks):
+            return None
         return after
+
+
+def lines_after(text: str, number: int) -> str:
+    """What follows the first `number` lines."""
+    return text.split("\n", number)[-1] if text.count("\n") >= number else ""
 
 
 def select(suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int) -> list[Task]:

@@ -58,7 +58,7 @@ def judge_cases(
         judged = _demote(judged, Outcome.FAIL, "; ".join(against))
         if not any(case.outcome.blames_kernel for case in judged):  # all skipped: a report must not be lost with them
             judged[0] = replace(judged[0], outcome=Outcome.FAIL, message="; ".join(against))
-    if command.exercises_vma_locks and (why := _not_exercised(counters)):
+    if lost is None and command.exercises_vma_locks and (why := _not_exercised(counters)):
         judged = _demote(judged, Outcome.NOT_EXERCISED, why)
     judged = [replace(case, counters=tuple(counters)) for case in judged]
     judged[0] = _with_findings(judged[0], findings)
