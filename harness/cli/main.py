@@ -5,12 +5,12 @@ Verbs import what is heavy inside their functions, so that `--help` and completi
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -31,7 +31,7 @@ from harness.cli import (
     series,
     suites,
 )  # fmt: skip
-from harness.errors import Cancelled, ExitCode, HarnessError
+from harness.errors import Cancelled, ExitCode, HarnessError, InfraError
 
 HELP = """Take a kernel patch series, apply, build, boot and test it, and say what it did.
 
@@ -41,6 +41,19 @@ it can be asked for alone: `apply`, `config`, `build`, `boot`.
 Exit codes: 0 passed, 1 the kernel failed, 2 what was asked for cannot be done, 3 this machine cannot do it,
 4 nothing was tested, 130 interrupted.
 """
+
+
+_SPACE = "free some space; VMAHARNESS_CACHE, TMPDIR and --out choose other places (vmaharness doctor shows them)"
+_MACHINE_PROBLEMS = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EROFS: "VMAHARNESS_CACHE, TMPDIR and --out choose other places",
+    errno.EMFILE: "allow more open files: ulimit -n 4096",
+    errno.ENFILE: "close other programs: the machine has no more open files to give",
+    errno.ENOMEM: "close other programs, or give guests less with --mem",
+    errno.EAGAIN: "allow more processes: ulimit -u",
+}
+"""What the operating system may refuse to any program: number -> what to do."""
 
 
 class Verbs(click.Group):
@@ -65,9 +78,25 @@ class Verbs(click.Group):
             ctx.exit(ExitCode.CANCELLED)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except OSError as error:
+            problem = _machine_problem(error)
+            if problem is None:
+                _report_bug(error)
+            else:
+                say.error(problem)
+            ctx.exit(ExitCode.INFRA_ERROR)
         except Exception as error:  # noqa: BLE001 - the border: a bug ends in a message, not in a stack on the terminal
             _report_bug(error)
             ctx.exit(ExitCode.INFRA_ERROR)
+
+
+def _machine_problem(error: OSError) -> InfraError | None:
+    """A full disk and the like, wherever it struck, is the machine's fault and no bug."""
+    fix = _MACHINE_PROBLEMS.get(error.errno or 0)
+    if fix is None:
+        return None
+    place = f"{error.filename}: " if error.filename else ""
+    return InfraError(f"{place}{error.strerror}", fix=fix)
 
 
 def _report_bug(error: Exception) -> None:
@@ -96,12 +125,12 @@ for verb in (
 
 
 def entry() -> NoReturn:
-    """The entry point of the program."""
+    """The entry point of the program; VMAHARNESS_PROGRAM is what a wrapper wants it to be called in messages."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that cannot write a character is no reason to fail
     try:
-        cli.main(prog_name=Path(sys.argv[0]).name if "vmaharness" in Path(sys.argv[0]).name else "vmaharness")
+        cli.main(prog_name=os.environ.get("VMAHARNESS_PROGRAM") or "vmaharness", complete_var="_VMAHARNESS_COMPLETE")
     except KeyboardInterrupt:
         sys.exit(ExitCode.CANCELLED)
     sys.exit(ExitCode.PASS)

@@ -138,6 +138,11 @@ def test_sigkill_leaves_no_program_and_no_lock(place: Path) -> None:
         assert program.returncode == 130
 
 
+def test_a_wrapper_names_the_program() -> None:
+    assert "Usage: vmaharness [OPTIONS]" in _program("--help").stdout
+    assert "Usage: ci/vmaharness [OPTIONS]" in _program("--help", VMAHARNESS_PROGRAM="ci/vmaharness").stdout
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,15 @@ def test_a_bug_is_called_one_and_its_trace_kept(
     assert f"this is a bug in vmaharness: ZeroDivisionError: oh\nfix: report it with {crash}\n" in done.stderr
     assert "Traceback" in crash.read_text()
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_no_bug(invoke: Invoke) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "/cache/store/x")
+    done = invoke("run", engine=FakeEngine(error=full))
+    assert done.exit_code == 3
+    assert "vmaharness: /cache/store/x: No space left on device\nfix: free some space; " in done.stderr
+    done = invoke("run", engine=FakeEngine(error=OSError(errno.ENOTDIR, "Not a directory", "/x")))
+    assert (done.exit_code, "this is a bug in vmaharness" in done.stderr) == (3, True)
 
 
 @pytest.mark.parametrize("words", [("fly",), ("run", "--fly"), ("run", "--arch", "mips"), ("run", "--smp", "two")])
