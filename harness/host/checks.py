@@ -27,7 +27,7 @@ TMP_NEED_GIB = 1
 MEMORY_NEED_GIB = 4
 """Two guests of the default plan, a compile on all cores beside them, and the harness."""
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+\S*|\d+\S*")
+_VERSIONS = (re.compile(r"\d+(?:\.\d+)+[^\s,;)]*"), re.compile(r"\d+[^\s,;)]*"))
 _GIB = 1 << 30
 
 
@@ -91,9 +91,9 @@ def _program_version(processes: Processes, program: str) -> str:
         done = processes.run([program, "--version"], deadline_s=10)
     except InfraError:
         return program
-    lines = (done.text or done.words).splitlines()
-    match = _VERSION.search(lines[0].removeprefix(Path(program).name)) if lines else None
-    return match[0].rstrip(",;)") if match else program
+    head = "\n".join((done.text.strip() or done.words).splitlines()[:2]).removeprefix(Path(program).name)
+    matches = (pattern.search(head) for pattern in _VERSIONS)
+    return next((match[0] for match in matches if match), program)
 
 
 def _package_versions(processes: Processes, packages: list[str]) -> dict[str, str]:

@@ -27,6 +27,8 @@ def _program(directory: Path, name: str, words: str) -> None:
         ("echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'", "7.2.22"),
         ("echo 'GNU bison (GNU Bison) 3.8.2'; exit 3", "3.8.2"),
         ("echo 'tool 4.1' >&2", "4.1"),
+        ("printf '\\nThis is perl 5, version 36 (v5.36.0) built\\n'", "5.36.0"),
+        ("echo 'tool 12, of today'", "12"),
         ("exit 1", "{place}"),
         ("printf '\\377\\n'", "{place}"),
     ],
