@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Time and fault counts of one thread.  A span is the timed part of a round:
+ * the clock is read inside of the fault counter, so that getrusage() is not
+ * part of the time.
+ */
+#define _GNU_SOURCE
+#include <sys/resource.h>
+#include <time.h>
+
+#include "faults.h"
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A kernel without a good clock source counts ticks, of some milliseconds. */
+uint64_t clock_resolution_ns(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC, &tick);
+	return (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
+}
+
+/*
+ * Faults the kernel completed for this thread.  One that was tried again after
+ * sleeping may be counted as a major fault: both kinds are ours.
+ */
+static uint64_t faults_so_far(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_THREAD, &usage))
+		die("getrusage: %m");
+	return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
+}
+
+void span_begin(struct worker *worker)
+{
+	worker->span_faults = faults_so_far();
+	worker->span_ns = now_ns();
+}
+
+void span_end(struct worker *worker, size_t pages)
+{
+	worker->ns += now_ns() - worker->span_ns;
+	worker->faults += faults_so_far() - worker->span_faults;
+	worker->pages += pages;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The per-VMA lock counters.  They count for the whole system; they are read
+ * right around the timed part of a round, where nothing else should run.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "faults.h"
+
+const char *const vmstat_names[VMSTAT_NR] = {
+	"vma_lock_success", "vma_lock_abort", "vma_lock_retry", "vma_lock_miss",
+};
+
+/* The value after "\nNAME ", or false. */
+static bool find_value(const char *text, const char *name, uint64_t *value)
+{
+	size_t length = strlen(name);
+	const char *at = text;
+
+	while ((at = strstr(at, name))) {
+		if ((at == text || at[-1] == '\n') && at[length] == ' ') {
+			*value = strtoull(at + length + 1, NULL, 10);
+			return true;
+		}
+		at += length;
+	}
+	return false;
+}
+
+void vmstat_read(struct vmstat *into)
+{
+	static char text[1 << 16];
+	size_t have = 0;
+	ssize_t got;
+	size_t i;
+	int fd;
+
+	into->there = false;
+	fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	while (have < sizeof(text) - 1) {
+		got = read(fd, text + have, sizeof(text) - 1 - have);
+		if (got <= 0)
+			break;
+		have += (size_t)got;
+	}
+	close(fd);
+	text[have] = '\0';
+
+	into->there = true;
+	for (i = 0; i < VMSTAT_NR; i++)
+		if (!find_value(text, vmstat_names[i], &into->value[i]))
+			into->there = false;
+}
+
+void vmstat_add(struct vmstat *sum, const struct vmstat *before,
+		const struct vmstat *after)
+{
+	size_t i;
+
+	sum->there = before->there && after->there;
+	for (i = 0; sum->there && i < VMSTAT_NR; i++)
+		sum->value[i] += after->value[i] - before->value[i];
+}
