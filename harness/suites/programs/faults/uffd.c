@@ -71,8 +71,11 @@ static void *handle_faults(void *argument)
 		if (fds[1].revents)
 			return NULL;
 		if (read(run->fd, &message, sizeof(message)) !=
-		    (ssize_t)sizeof(message))
+		    (ssize_t)sizeof(message)) {
+			if (errno != EAGAIN && errno != EINTR)
+				die("read of userfaultfd: %m");
 			continue;
+		}
 		if (message.event != UFFD_EVENT_PAGEFAULT)
 			die("unexpected userfaultfd event %u", message.event);
 		bring_page(run, message.arg.pagefault.address);
