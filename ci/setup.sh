@@ -63,13 +63,14 @@ make_environment() {
     if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c pass 2>/dev/null; then
         "$python" -m venv --clear "$venv" || give_up "cannot make a virtual environment" "apt-get install python3-venv"
     fi
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$project$1" ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$project$1" ||
         give_up "pip could not install the project's dependencies" "check the network"
     printf '%s' "$wanted" >"$venv/made$1"
 }
 
 set_up() {
     mkdir -p "$cache" || give_up "cannot write to the cache $cache" "set VMAHARNESS_CACHE"
+    cache=$(cd "$cache" && pwd)
     python=$(python_of_host)
     # Two starts at once: the second waits for the first.
     exec 9>"$cache/setup.lock"
