@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.model import Finding
 from harness.verdict import rules
-from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant
+from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers
 from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 
 MAX_FINDINGS = 1000
@@ -28,6 +28,7 @@ _STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS})")
 _BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS})", re.MULTILINE)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
+_LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
 _PREAMBLE = re.compile(
@@ -219,7 +220,10 @@ class _Report:
         return End.MARKER if self._cut or rule is None else rule.end
 
     def _past_trace(self, message: str) -> bool:
-        """Whether a report that ends with its trace has ended before this line."""
+        """Whether a report that ends with its trace, or with a list of locks, has ended before this line."""
+        if self._end() is End.LOCKS:
+            self._traced = self._traced or _LOCK.match(message) is not None
+            return self._traced and not _LOCK.match(message)
         if self._end() is not End.TRACE:
             return False
         if TRACE_START.match(message):
@@ -254,15 +258,18 @@ def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
         named = sorted(named)
     named = [name.partition(".")[0] for name in named]
     every = [*named, instruction(messages[:trace]), *frames(messages)]
+    if not any(every):
+        every = takers(messages)
     about = significant(every) or [name for name in every if name][:1]
     function = about[0] if about else ""
+    title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
     return Finding(
         type=rule.type,
-        title=_title(rule, report.groups, " / ".join(named) if "other" in report.groups else function),
+        title=title,
         function=function,
         text="\n".join([line.message for line in before] + messages),
         line=number,
-        fingerprint=hashlib.sha256("\0".join([rule.type, *about[:3]]).encode()).hexdigest()[:16],
+        fingerprint=hashlib.sha256("\0".join([rule.type, title, *about[:3]]).encode()).hexdigest()[:16],
         timing=rule.timing,
     )
 
@@ -274,6 +281,6 @@ def _title(rule: Rule, groups: dict[str, str], function: str) -> str:
     if function and "{function}" in template:
         values["function"] = function
     what = values.get("what", "")
-    for pattern, instead in _VARIABLE:
+    for pattern, instead in _VARIABLE if rule.free else ():
         what = pattern.sub(instead, what)
     return template.format_map({**values, "what": what})

@@ -13,6 +13,7 @@ _INSIDE = re.compile(
     r"Call [Tt]race:|(?:DR|CR)\d|CPU: |Tainted: |Hardware name: |Workqueue: )"
 )
 _INSTRUCTION = re.compile(r"(?:RIP: \w+:|pc : )([A-Za-z_][\w.$]*)\+0x")
+_HELD = re.compile(r"\s*#\d+: .* at: ([A-Za-z_][\w.$]*)\+0x")
 _SUFFIX = re.compile(r"\.(?:constprop|isra|part|cold|llvm|lto_priv)\b.*$")
 # The machinery of reporting, locking and entry: named in every report, and never what it is about.
 _MACHINERY = re.compile(
@@ -30,6 +31,9 @@ _MACHINERY = re.compile(
     r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
     r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
     r"|_*rt_(?:mutex|spin|write|read)\w*|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
+    r"|_*switch_to\w*|context_switch"
+    # memory from the slab: the callers matter
+    r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|slab_\w+|___slab_alloc\w*"
     # sanitizers and checked data
     r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
     r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
@@ -69,6 +73,11 @@ def instruction(messages: Sequence[str]) -> str:
         if match := _INSTRUCTION.match(message):
             return plain(match[1])
     return ""
+
+
+def takers(messages: Sequence[str]) -> list[str]:
+    """The functions that took the locks which a report lists as held."""
+    return [plain(match[1]) for message in messages if (match := _HELD.match(message))]
 
 
 def in_trace(message: str) -> bool:

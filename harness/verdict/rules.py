@@ -20,6 +20,7 @@ class End(Enum):
     MARKER = auto()  # `---[ end trace`
     BRACKET = auto()  # a line of equals signs
     TRACE = auto()  # the end of its call trace
+    LOCKS = auto()  # the end of a list of held locks
     LINE = auto()  # it is one line
 
 
@@ -37,7 +38,7 @@ class Rule:
     end: End = End.TRACE
     timing: bool = False  # under emulation it may be slowness
     fatal: bool = False  # the guest will not come back
-    covers: bool = True  # False: says only that lockdep sees nothing from here on
+    free: bool = False  # {what} is free text: numbers and addresses in it are taken out
     absorbs: frozenset[str] = frozenset()
 
 
@@ -55,10 +56,10 @@ def _rule(
     *,
     timing: bool = False,
     fatal: bool = False,
-    covers: bool = True,
+    free: bool = False,
     absorbs: frozenset[str] = _LOCKDEP_OFF,
 ) -> Rule:
-    return Rule(type_, re.compile(start), title, end, timing, fatal, covers, absorbs)
+    return Rule(type_, re.compile(start), title, end, timing, fatal, free, absorbs)
 
 
 _FUNCTION = r"(?P<function>[A-Za-z_][\w.$]*)"
@@ -68,7 +69,7 @@ _PLACE = r"[^\s:]{1,200}:\d+"
 
 _PANIC = (
     _rule("panic", r"Kernel panic - not syncing: (?P<what>.{1,200})", "kernel panic: {what}", End.MARKER, fatal=True,
-          absorbs=frozenset()),
+          free=True, absorbs=frozenset()),
     _rule("panic", r"PANIC: (?P<what>early exception)", "{what}", fatal=True),
     _rule("oops", r"(?:traps: )?PANIC: (?P<what>double fault)", "{what} in {function}", End.MARKER, fatal=True,
           absorbs=_OOPS),
@@ -79,19 +80,19 @@ _LOCKDEP = (
     _rule("lockdep", r"WARNING: (?P<what>possible (?:circular locking dependency|recursive locking|"
           r"irq lock inversion dependency) detected)", "{what} in {function}"),
     _rule("lockdep", r"WARNING: (?P<what>inconsistent lock state|Nested lock was not taken|bad unlock balance detected|"
-          r"bad contention detected|held lock freed|chain_key collision|lock held when returning to user space|"
+          r"bad contention detected|held lock freed|chain_key collision|"
           r"suspicious RCU usage|[\w-]{1,40}-safe -> [\w-]{1,40}-unsafe lock order detected)", "{what} in {function}"),
+    _rule("lockdep", r"WARNING: (?P<what>lock held when returning to user space)", "{what} in {function}", End.LOCKS),
     _rule("lockdep", r"WARNING: .{1,40}/\d+ (?P<what>still has locks held)", "{what} in {function}"),
     _rule("lockdep", r"\[ BUG: (?P<what>Invalid wait context) \]", "{what} in {function}"),
     _rule("lockdep", r"INFO: (?P<what>trying to register non-static key)", "{what} in {function}"),
     _rule("lockdep", r"BUG: (?P<what>looking up invalid subclass)", "{what} in {function}"),
     _rule("lockdep", r"(?P<what>DEBUG_LOCKS_WARN_ON\(.{1,160}\))", "{what} in {function}", End.MARKER,
-          absorbs=frozenset({"warning", "lockdep-off"})),
-    _rule("lockdep-off", r"BUG: (?P<what>MAX_\w{1,40}) too low", "lockdep is off: {what} too low", covers=False),
-    _rule("lockdep-off", r"INFO: lockdep is turned off", "lockdep is off", End.LINE, covers=False),
-    _rule("lockdep-off", r"turning off the locking correctness validator", "lockdep is off", End.LINE, covers=False),
-    _rule("lockdep-off", r"Disabling lock debugging due to kernel taint", "lockdep is off: kernel taint", End.LINE,
-          covers=False),
+          free=True, absorbs=frozenset({"warning", "lockdep-off"})),
+    _rule("lockdep-off", r"BUG: (?P<what>MAX_\w{1,40}) too low", "lockdep is off: {what} too low"),
+    _rule("lockdep-off", r"INFO: lockdep is turned off", "lockdep is off", End.LINE),
+    _rule("lockdep-off", r"turning off the locking correctness validator", "lockdep is off", End.LINE),
+    _rule("lockdep-off", r"Disabling lock debugging due to kernel taint", "lockdep is off: kernel taint", End.LINE),
 )  # fmt: skip
 
 _MEMORY = (
@@ -162,8 +163,8 @@ _EXCEPTION = (
 _GENERAL = (
     _rule("warning", rf"WARNING: CPU: \d+ PID: \d+ at (?:{_PLACE} )?{_AT}", "WARNING in {function}", End.MARKER),
     _rule("warning", rf"WARNING: (?:{_PLACE} )?at {_AT}", "WARNING in {function}", End.MARKER),
-    _rule("warning", r"WARNING: (?P<what>.{1,120})", "WARNING: {what}"),
-    _rule("bug", r"BUG: (?P<what>.{1,120})", "BUG: {what}"),
+    _rule("warning", r"WARNING: (?P<what>.{1,120})", "WARNING: {what}", free=True),
+    _rule("bug", r"BUG: (?P<what>.{1,120})", "BUG: {what}", free=True),
 )  # fmt: skip
 
 RULES: tuple[Rule, ...] = (*_PANIC, *_LOCKDEP, *_MEMORY, *_TIMING, *_CONTEXT, *_EXCEPTION, *_GENERAL)

@@ -1,0 +1,137 @@
+"""scan and is_fatal: properties that hold for every text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.verdict import console, rules
+from harness.verdict.console import is_fatal, scan
+
+DATA = Path(__file__).parent.parent / "data" / "console"
+WARNING = (DATA / "warn-x86_64.log").read_text()
+
+STARTS = [
+    "WARNING: possible recursive locking detected", "WARNING: CPU: 0 PID: 1 at mm/a.c:1 f+0x1/0x2",
+    "WARNING: mm/a.c:1 at f+0x1/0x2, CPU#0: a/1", "WARNING: x/1 still has locks held!", "[ BUG: Invalid wait context ]",
+    "BUG: KASAN: x in f+0x1/0x2", "BUG: KCSAN: data-race in f / g", "BUG: Bad rss-counter state mm:1 type:A val:1",
+    "kernel BUG at mm/a.c:1!", "Oops: Oops: 0000 [#1]", "Unable to handle kernel paging request at virtual address 0",
+    "Internal error: Oops: 0 [#1]", "Kernel panic - not syncing: x", "UBSAN: x in a.c:1:1", "refcount_t: underflow",
+    "list_del corruption. x", "rcu: INFO: rcu_preempt self-detected stall on CPU", "INFO: lockdep is turned off.",
+    "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]", "INFO: task a:1 blocked for more than 120 seconds.",
+    "------------[ cut here ]------------", "BUG: something new", "WARNING: something new",
+    "turning off the locking correctness validator.", "Out of memory: Killed process 1 (a)",
+    "BUG: MAX_LOCK_DEPTH too low!", "DEBUG_LOCKS_WARN_ON(1)",
+    "BUG: sleeping function called from invalid context at a:1",
+    "mm/memory.c:12: bad pmd 0", "general protection fault: 0000 [#1]", "kmemleak: 3 new suspected memory leaks",
+]  # fmt: skip
+INSIDE = [
+    "Call Trace:", "Call trace:", "stack backtrace:", " <TASK>", " </TASK>", " f+0x1/0x2", " ? g+0x1/0x2", "",
+    "RIP: 0010:f+0x1/0x2", "pc : f+0x1/0x2", "---[ end trace 0 ]---", "=" * 40, " #0: 0 (l), at: f+0x1/0x2", "word",
+]  # fmt: skip
+PREFIXES = [
+    "[    1.000000][    T1] ",
+    "[    1.000000][    C0] ",
+    "[   99.000000] ",
+    "",
+    "<4>[    1.000000] ",
+    "[ 1.0] ",
+]
+
+TEXTS = st.lists(
+    st.tuples(st.sampled_from(PREFIXES), st.one_of(st.sampled_from(STARTS + INSIDE), st.text(max_size=30))).map(
+        "".join
+    ),
+    max_size=30,
+).map("\n".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(TEXTS, st.text(max_size=500)))
+def test_any_text_is_scanned(text: str) -> None:
+    count = text.count("\n") + 1
+    for finding in scan(text):
+        assert finding.type
+        assert finding.title
+        assert 1 <= finding.line <= count
+        assert all(line in text for line in finding.text.split("\n"))
+    for line in text.split("\n"):
+        is_fatal(line)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_kind_is_found_with_and_without_the_prefixes(start: str) -> None:
+    for prefix in PREFIXES[:5]:
+        noise = f"{prefix}Linux version 6.12\n"
+        assert len(scan(f"{noise}{prefix}{start}\n")) == 1, prefix
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_mention_is_no_report(start: str) -> None:
+    assert scan(f"[    1.000000][    T1] test says: {start}\n[    1.000000][    T1] and: {start}\n") == ()
+    assert scan(f"[    1.000000][    T1] booted\n{start}\n") == ()
+
+
+def test_titles_do_not_change_from_build_to_build() -> None:
+    other = re.sub(r"\+0x6f/0x80", "+0x123/0x456", WARNING)
+    other = re.sub(r"mm\.h:812", "mm.h:999", other)
+    other = re.sub(r"\b(CPU: )1( UID: 0)?( PID: )212", r"\g<1>7\2\g<3>4711", other)
+    other = re.sub(r"T212\]", "T4711]", other)
+    other = re.sub(r"ffff[0-9a-f]{12}", "ffffdeadbeef0000", other)
+    assert other != WARNING
+    (first,), (second,) = scan(WARNING), scan(other)
+    assert (first.title, first.fingerprint, first.function) == (second.title, second.fingerprint, second.function)
+
+
+def test_task_of_a_free_title_is_left_out() -> None:
+    (first,), (second,) = (scan(f"[    1.000000][    T1] BUG: odd thing in {name}\n") for name in ("a/1", "bc/23"))
+    assert first.title == second.title
+
+
+def test_line_numbers_of_a_part_of_a_log() -> None:
+    lines = WARNING.splitlines(keepends=True)
+    (whole,) = scan(WARNING)
+    (part,) = scan("".join(lines[whole.line - 1 :]), first_line=whole.line)
+    assert part == whole
+
+
+def test_number_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "MAX_FINDINGS", 5)
+    assert len(scan("[    1.000000][    T1] BUG: x\n[   20.000000][    T1] y\n" * 20)) == 5
+
+
+def test_report_does_not_swallow_what_comes_much_later() -> None:
+    text = "[    1.000000][    T1] BUG: odd\n[    1.100000][    T1] more\n[   60.000000][    T1] unrelated\n"
+    assert scan(text)[0].text == "BUG: odd\nmore"
+
+
+@pytest.mark.parametrize(
+    ("line", "fatal"),
+    [
+        ("[    1.0] x", False),
+        ("[    1.234567][    T1] Kernel panic - not syncing: Attempted to kill init!", True),
+        ("<0>[    1.234567] Kernel panic - not syncing: x", True),
+        ("Kernel panic - not syncing: x", True),
+        ("PANIC: early exception 0x0e IP 10:ffffffff82f3a01c error 2", True),
+        ("[    1.234567][    T1] traps: PANIC: double fault, error_code: 0x0", True),
+        ("[    1.234567][    T1] test: Kernel panic - not syncing: x", False),
+        ("[    1.234567][    T1] Kernel command line: panic=-1", False),
+        ("[    1.234567][    T1] Oops: Oops: 0000 [#1] PREEMPT SMP", False),
+        ("[    1.234567][    T1] BUG: soft lockup", False),
+        ("", False),
+    ],
+)
+def test_fatal_lines(line: str, fatal: bool) -> None:
+    assert is_fatal(line) is fatal
+    assert is_fatal(line + "\r\n") is fatal
+
+
+def test_first_words_cover_every_rule() -> None:
+    """A rule whose start is not among the first words would never be tried."""
+    tried = {rule.type for start in STARTS if (rule := (rules.find_rule(start) or [None])[0])}
+    logged = {finding.type for log in DATA.glob("*.log") for finding in scan(log.read_text(errors="replace"))}
+    assert {rule.type for rule in rules.RULES} - tried - logged <= {"kmsan", "spinlock", "workqueue-lockup"}
