@@ -1,0 +1,124 @@
+"""git as this project runs it: repositories of our own, none of the user's configuration, hooks or identity.
+
+Knows nothing of kernels or patches.  Commits made here depend on their input alone: fixed identity, UTC, C locale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import InfraError, MissingTool
+from harness.host.process import Completed, Processes
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_IDENTITY = "vmaharness"
+_ENVIRONMENT = {
+    "PATH": SYSTEM_PATH,
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",  # reading commands must not refresh the user's index
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_COMMITTER_NAME": _IDENTITY,
+    "GIT_COMMITTER_EMAIL": f"{_IDENTITY}@localhost",
+    "GIT_AUTHOR_NAME": _IDENTITY,
+    "GIT_AUTHOR_EMAIL": f"{_IDENTITY}@localhost",
+}
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.autocrlf=false",
+    "core.quotePath=false",
+    "commit.gpgSign=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "advice.detachedHead=false",
+    # We only read the repository that the user named: another owner's (a bind mount in CI) will do as well.
+    "safe.directory=*",
+)
+# What another git around us (a hook, an alias) would make ours work on.
+_LEAKS = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG_PARAMETERS",
+)  # fmt: skip
+
+
+class Git:
+    """git in one place: `where` is a repository of ours (`--git-dir`), or any directory of a user's clone (`-C`)."""
+
+    def __init__(self, processes: Processes, where: Path, *, ours: bool = True) -> None:
+        self.where = where
+        self._processes = processes
+        self._place = [f"--git-dir={where}"] if ours else ["-C", str(where)]
+
+    def run(
+        self,
+        *arguments: str | Path,
+        settings: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        input: bytes | None = None,
+    ) -> Completed:
+        """Run a git command.  Its exit code is data; raises MissingTool where there is no git."""
+        done = self._processes.run(
+            self.argv(*arguments, settings=settings),
+            env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, input=input,
+        )  # fmt: skip
+        if done.exit_code == 127:
+            raise MissingTool("git", "git")
+        return done
+
+    def argv(self, *arguments: str | Path, settings: Sequence[str] = ()) -> list[str]:
+        """The command line that `run` would start."""
+        options = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
+        return ["git", *self._place, *options, *(str(argument) for argument in arguments)]
+
+    def ask(self, *arguments: str | Path, **options: Mapping[str, str] | None) -> str:
+        """The command's output; raises InfraError with git's own words when it fails."""
+        done = self.run(*arguments, env=options.get("env"))
+        if not done.ok:
+            raise InfraError(f"git {arguments[0]} failed in {self.where}", detail=done.words)
+        return done.text.rstrip("\n")
+
+    def run_as_user(self, *arguments: str | Path, deadline_s: float | None = None) -> Completed:
+        """Run a command that talks to a remote: with the user's proxies and credentials, without hooks."""
+        cleared = [word for name in _LEAKS for word in ("-u", name)]
+        options = ["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]
+        argv = ["env", *cleared, "GIT_TERMINAL_PROMPT=0", "LC_ALL=C.UTF-8", "git", *self._place, *options]
+        done = self._processes.run([*argv, *(str(word) for word in arguments)], deadline_s=deadline_s)
+        if done.exit_code == 127:
+            raise MissingTool("git", "git")
+        return done
+
+
+def environment() -> dict[str, str]:
+    """A copy of the environment that git gets here, for who starts it otherwise than through `Git.run`."""
+    return dict(_ENVIRONMENT)
+
+
+def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "") -> Path:
+    """Write an empty bare repository, without starting git (a fifth of a second saved where one is made per run).
+
+    With `borrow`, the objects of that git directory can be read (and are never written); `commit` becomes a detached
+    HEAD.  The lender's object format and its shallow border are taken over.
+    """
+    for name in ("objects/info", "objects/pack", "refs/heads"):
+        (path / name).mkdir(parents=True)
+    config = ["[core]", "\tbare = true", "\tlogAllRefUpdates = false", "[gc]", "\tauto = 0"]
+    if borrow is not None:
+        (path / "objects/info/alternates").write_text(f"{borrow / 'objects'}\n")
+        if (borrow / "shallow").is_file():
+            (path / "shallow").write_bytes((borrow / "shallow").read_bytes())
+    sha256 = len(commit) == 64
+    config.insert(1, f"\trepositoryFormatVersion = {1 if sha256 else 0}")
+    if sha256:
+        config += ["[extensions]", "\tobjectFormat = sha256"]
+    (path / "config").write_text("\n".join(config) + "\n")
+    (path / "HEAD").write_text(f"{commit}\n" if commit else "ref: refs/heads/base\n")
+    return path
