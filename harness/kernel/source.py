@@ -58,7 +58,9 @@ def resolve_tree(
 
 def kernel_version(makefile: str) -> str:
     """VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION, as `make kernelversion` prints them; "" if there are none."""
-    found: dict[str, str] = dict(re.findall(r"(?m)^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)[ \t]*$", makefile))
+    found: dict[str, str] = dict(
+        re.findall(r"(?m)^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)[ \t]*$", makefile)
+    )
     if not found.get("VERSION", "").isdigit() or not found.get("PATCHLEVEL", "").isdigit():
         return ""
     numbers = [found[name] for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL") if found.get(name)]

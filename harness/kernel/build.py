@@ -1,0 +1,299 @@
+"""AppliedTree and Profile -> Build: configured, proven to be what was asked for, compiled; once for the same input.
+
+A build is named by what goes into it: content of the tree, requested symbols, toolchain, command line.  Compilation
+happens beside the checkout, with ccache where there is one, confined by the sandbox, and leaves only what is of use.
+A kernel that does not compile is a result, not an exception.  Knows nothing of guests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.arch import ARCHES, ArchInfo
+from harness.errors import InfraError
+from harness.events import Say
+from harness.host.cache import Cache, free_bytes, remove_tree
+from harness.host.process import Completed, Processes
+from harness.host.sandbox import Sandbox
+from harness.kernel.elf import build_id
+from harness.kernel.kconfig import Request, fragments_of, merged, read_fragments, requests_digest, verify
+from harness.kernel.messages import parse_messages
+from harness.kernel.toolchain import toolchain
+from harness.model import AppliedTree, Arch, Build, CompilerMessage, Outcome, Profile, Toolchain
+
+NEEDED_BYTES = 2 << 30
+"""Free space without which no compile is begun: objects and images of one kernel, with room for debug information."""
+
+_FORMAT = 1
+_RECORD = "build.json"
+# The same for everyone and for ever, so that the same sources make the same kernel.
+_REPRODUCIBLE = {
+    "KBUILD_BUILD_TIMESTAMP": "2000-01-01 00:00:00 UTC",
+    "KBUILD_BUILD_USER": "vmaharness",
+    "KBUILD_BUILD_HOST": "vmaharness",
+    "KBUILD_BUILD_VERSION": "1",
+    "LOCALVERSION": "",  # set and empty: no "+" for a tree without tags
+}
+_OBJECT = re.compile(r"  (?:CC|AS) ")
+_OUT_OF_MEMORY = re.compile(
+    r"Killed signal terminated program|: fatal error: Killed|virtual memory exhausted|out of memory allocating"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be built."""
+
+    info: ArchInfo
+    profile: Profile
+    requests: tuple[Request, ...]
+    tools: Toolchain
+    key: str
+
+
+class Builder:
+    """Makes kernels, or finds those that were made before."""
+
+    def __init__(self, processes: Processes, cache: Cache, sandbox: Sandbox) -> None:
+        self._processes = processes
+        self._cache = cache
+        self._sandbox = sandbox
+        self._tools: dict[Arch, Toolchain] = {}
+
+    def find(self, applied: AppliedTree, arch: Arch, profile: Profile) -> Build | None:
+        """The finished build, if there is one: needs no checkout and starts no compiler.
+
+        Raises InputError for a bad fragment and MissingTool where there is no compiler to compare with.
+        """
+        return self._load(self._order(applied, arch, profile))
+
+    def build(
+        self, applied: AppliedTree, arch: Arch, profile: Profile, *,
+        source: Callable[[], Path], jobs: int, nice: int, say: Say, log: Path,
+    ) -> Build:  # fmt: skip
+        """The build, made now unless it is there already; its log is written to `log` as it comes.
+
+        `source` gives a full checkout, which is only read; the work happens in a directory beside it, so that both have
+        the same relative place in every run (ccache).  `jobs` 0 uses every CPU.
+        Raises UserError when the configuration does not keep what was asked for, InfraError for a full disk.
+        """
+        order = self._order(applied, arch, profile)
+        with self._cache.lock(f"build-{order.key}"):
+            if (found := self._load(order)) is not None:
+                shutil.copyfile(found.log, log)
+                return found
+            if free_bytes(self._cache.root) < NEEDED_BYTES:
+                raise _disk_full(self._cache.root)
+            checkout = source()
+            objects = checkout.parent / f"objects-{arch}-{profile.name}-{order.key[:8]}"
+            remove_tree(objects)
+            objects.mkdir()
+            log.write_bytes(b"")
+            work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
+            try:
+                return work.make(jobs or len(os.sched_getaffinity(0)))
+            finally:
+                remove_tree(objects)
+
+    def _order(self, applied: AppliedTree, arch: Arch, profile: Profile) -> _Order:
+        requests = read_fragments(fragments_of(profile, arch))
+        if arch not in self._tools:
+            self._tools[arch] = toolchain(arch, processes=self._processes, cache=self._cache)
+        tools, info = self._tools[arch], ARCHES[arch]
+        optional = sorted(request.symbol for request in requests if request.optional)
+        parts = [
+            _FORMAT, applied.tree_id, requests_digest(requests), optional, tools.digest,
+            info.kbuild, info.image_target, sorted(_REPRODUCIBLE.items()),
+        ]  # fmt: skip
+        return _Order(info, profile, requests, tools, hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40])
+
+    def _load(self, order: _Order) -> Build | None:
+        entry = self._cache.find("build", order.key)
+        if entry is None:
+            return None
+        try:
+            record = json.loads((entry / _RECORD).read_text())
+            build = _from_record(record, entry, order)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # made by another version: made again
+        return build if build.image is not None and build.image.is_file() and build.log.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One compile."""
+
+    processes: Processes
+    cache: Cache
+    sandbox: Sandbox
+    order: _Order
+    source: Path
+    objects: Path
+    log: Path
+    nice: int
+    say: Say
+
+    def make(self, jobs: int) -> Build:
+        started = time.monotonic()
+        requested = self.objects / "requested.config"
+        requested.write_text(merged(self.order.requests))
+        self.say("configuring")
+        configured = self._run(["allnoconfig", "olddefconfig"], jobs, {"KCONFIG_ALLCONFIG": str(requested)})
+        config = self.objects / ".config"
+        if not configured.ok or not config.is_file():
+            return self._finish(config if config.is_file() else requested, [configured], started)
+        verify(self.order.requests, config.read_text(), self.source, self.order.info.arch)
+        compiled = self._run([self.order.info.image_target], jobs, {})
+        return self._finish(config, [configured, compiled], started)
+
+    def _run(self, targets: list[str], jobs: int, env: dict[str, str]) -> Completed:
+        ccache = self.cache.root / "ccache"
+        ccache.mkdir(exist_ok=True)
+        make = ["make", "-C", str(self.source), f"O={self.objects}", f"-j{jobs}", *self._variables(), *targets]
+        wrapped = self.sandbox.wrap(
+            make, cwd=self.objects, readable=[self.source], writable=[self.objects, ccache],
+            env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},
+        )  # fmt: skip
+        expected, counted, said = self._expected(), 0, 0.0
+
+        def hear(line: str) -> None:
+            nonlocal counted, said
+            if _OBJECT.match(line):
+                counted += 1
+                if time.monotonic() - said > 0.5:
+                    said = time.monotonic()
+                    self.say(
+                        f"compiled {counted}" + (f" of ~{max(expected, counted)}" if expected else "") + " objects"
+                    )
+
+        done = self.processes.run(
+            ["nice", "-n", str(self.nice), *wrapped], cwd=self.objects, log=self.log, on_line=hear
+        )
+        if done.ok and counted and "allnoconfig" not in targets:
+            self._expect(counted)
+        return done
+
+    def _variables(self) -> list[str]:
+        info, tools = self.order.info, self.order.tools
+        # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
+        mapped = " ".join(
+            f"-ffile-prefix-map={old}=" for old in (f"{self.source}/", f"../{self.source.name}/", f"{self.objects}/")
+        )
+        variables = [
+            f"ARCH={info.kbuild}",
+            f"CROSS_COMPILE={tools.cross_compile}",
+            f"KCFLAGS={mapped}",
+            f"KAFLAGS={mapped}",
+        ]
+        if tools.ccache:
+            variables += [f"CC=ccache {tools.cross_compile}gcc", "HOSTCC=ccache gcc"]
+        return variables
+
+    def _expected(self) -> int:
+        """How many objects the last build of this kind had; 0 if there was none."""
+        entry = self.cache.find("objects", self._kind())
+        return int((entry / "count").read_text()) if entry is not None else 0
+
+    def _expect(self, count: int) -> None:
+        work = self.cache.scratch("objects")
+        (work / "count").write_text(str(count))
+        with self.cache.lock(f"objects-{self._kind()}"):
+            self.cache.publish("objects", self._kind(), work)
+
+    def _kind(self) -> str:
+        return re.sub(r"[^\w.-]", "_", f"{self.order.info.arch}-{self.order.profile.name}")
+
+    def _finish(self, config: Path, steps: list[Completed], started: float) -> Build:
+        """Judge the steps and keep what is of use."""
+        text = self.log.read_text(errors="replace")
+        if "No space left on device" in text:
+            raise _disk_full(self.cache.root)
+        image, good = self.objects / self.order.info.image_path, all(step.ok for step in steps)
+        if not good and _OUT_OF_MEMORY.search(text):
+            raise InfraError("the machine ran out of memory while compiling", fix="use fewer jobs: --jobs 1")
+        messages = parse_messages(text.splitlines(), self.source, self.objects)
+        if good and not image.is_file():
+            messages, good = (
+                (*messages, CompilerMessage("error", "", 0, f"make made no {self.order.info.image_path}")),
+                False,
+            )
+        elif not good and not any(message.severity == "error" for message in messages):
+            last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+            messages = (*messages, CompilerMessage("error", "", 0, f"make ended with {steps[-1].exit_code}: {last}"))
+        entry = self.cache.scratch("build")
+        shutil.copyfile(config, entry / "config")
+        shutil.copyfile(self.log, entry / "build.log")
+        products = {"image": image, "vmlinux": self.objects / "vmlinux", "System.map": self.objects / "System.map"}
+        for name, path in products.items():
+            if good and path.is_file():
+                shutil.move(path, entry / name)
+        build = Build(
+            arch=self.order.info.arch, profile=self.order.profile.name, key=self.order.key,
+            outcome=Outcome.PASS if good else Outcome.FAIL, directory=entry,
+            image=entry / "image" if good else None,
+            vmlinux=entry / "vmlinux" if (entry / "vmlinux").is_file() else None,
+            config=entry / "config", config_digest=hashlib.sha256((entry / "config").read_bytes()).hexdigest(),
+            build_id=build_id(entry / "vmlinux"), log=entry / "build.log", messages=messages,
+            seconds=round(time.monotonic() - started, 3), cpu_seconds=round(sum(step.cpu_seconds for step in steps), 3),
+            cached=False, sandbox=str(self.sandbox), toolchain=self.order.tools,
+        )  # fmt: skip
+        (entry / _RECORD).write_text(json.dumps(_record(build), indent=1) + "\n")
+        return _moved(build, self.cache.publish("build", self.order.key, entry)) if good else build
+
+
+def _ccache_settings(directory: Path, base: Path) -> dict[str, str]:
+    return {
+        "CCACHE_DIR": str(directory),
+        "CCACHE_BASEDIR": str(base),
+        "CCACHE_NOHASHDIR": "1",
+        # The compiler lists the headers anyway (-MMD): one preprocessor run less for each object that is not there.
+        "CCACHE_DEPEND": "1",
+        # A checkout is always younger than the compile that uses it; what counts is what is in the files.
+        "CCACHE_SLOPPINESS": "include_file_mtime,include_file_ctime",
+        "CCACHE_MAXSIZE": "10G",
+    }
+
+
+def _disk_full(root: Path) -> InfraError:
+    return InfraError(
+        f"the disk of {root} is full: {free_bytes(root) >> 20} MiB are free, a kernel build needs {NEEDED_BYTES >> 20}",
+        fix="make room, or set VMAHARNESS_CACHE to another disk",
+    )
+
+
+def _record(build: Build) -> dict[str, object]:
+    """The fields of a build that cannot be told from where it lies."""
+    places = ("directory", "image", "vmlinux", "config", "log", "cached")
+    return {name: value for name, value in asdict(build).items() if name not in places}
+
+
+def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build:
+    fields = dict(record)
+    fields["arch"], fields["outcome"] = Arch(str(fields["arch"])), Outcome(str(fields["outcome"]))
+    messages = fields.pop("messages")
+    assert isinstance(messages, list)
+    del fields["toolchain"]  # the key holds its digest: it is the one at hand
+    build = Build(
+        **fields,  # type: ignore[arg-type]
+        messages=tuple(CompilerMessage(**message) for message in messages),
+        directory=entry, image=entry / "image", vmlinux=entry / "vmlinux", config=entry / "config",
+        log=entry / "build.log", cached=True, toolchain=order.tools,
+    )  # fmt: skip
+    # Another profile with the same requests is the same kernel.
+    return replace(_moved(build, entry), profile=order.profile.name)
+
+
+def _moved(build: Build, entry: Path) -> Build:
+    vmlinux = entry / "vmlinux"
+    return replace(
+        build, directory=entry, image=entry / "image", vmlinux=vmlinux if vmlinux.is_file() else None,
+        config=entry / "config", log=entry / "build.log",
+    )  # fmt: skip
