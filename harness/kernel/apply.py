@@ -44,11 +44,12 @@ def apply_series(
         notes: list[str] = []
         if base_fix is not None or series is not None:
             work.start(tree.commit)
-        for patch in base_fix.patches if base_fix is not None else ():
+        wanted_fixes = base_fix.patches if base_fix is not None else ()
+        for patch in wanted_fixes:
             if work.has_already(patch):
                 notes.append(f"base fix “{patch.subject}” is in the tree already: not applied")
             else:
-                work.apply([patch], PatchRole.BASE_FIX, len(base_fix.patches) if base_fix is not None else 0)
+                work.apply([patch], PatchRole.BASE_FIX, len(wanted_fixes))
                 fixes.append(patch)
         patches = list(series.patches) if series is not None else []
         if patches:

@@ -7,6 +7,7 @@ A kernel that does not compile is a result, not an exception.  Knows nothing of 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -100,6 +101,10 @@ class Builder:
             work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
             try:
                 return work.make(jobs or len(os.sched_getaffinity(0)))
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise _disk_full(self._cache.root) from error
+                raise
             finally:
                 remove_tree(objects)
 
@@ -279,7 +284,8 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
     fields = dict(record)
     fields["arch"], fields["outcome"] = Arch(str(fields["arch"])), Outcome(str(fields["outcome"]))
     messages = fields.pop("messages")
-    assert isinstance(messages, list)
+    if not isinstance(messages, list):
+        raise TypeError("messages")
     del fields["toolchain"]  # the key holds its digest: it is the one at hand
     build = Build(
         **fields,  # type: ignore[arg-type]

@@ -139,7 +139,8 @@ def _fast_import(repo: Path, entries: Iterator[_Entry], processes: Processes) ->
     with ExitStack() as stack:
         stderr = stack.enter_context(words.open("wb"))
         read, write = os.pipe()
-        sink = stack.enter_context(os.fdopen(write, "wb", _BUFFER))
+        sink = os.fdopen(write, "wb", _BUFFER)
+        stack.callback(_close, sink)
         child = processes.spawn(
             git.argv(
                 "fast-import", "--quiet", "--done", "--depth=0", f"--export-marks={marks}",
@@ -152,8 +153,7 @@ def _fast_import(repo: Path, entries: Iterator[_Entry], processes: Processes) ->
         with suppress(BrokenPipeError):  # git says why: below
             _write_entries(sink, entries, processes)
             sink.flush()
-        with suppress(BrokenPipeError):
-            sink.close()
+        _close(sink)
         code = child.wait(None, processes.stop)
         processes.stop.check()
         if code != 0:
@@ -162,6 +162,12 @@ def _fast_import(repo: Path, entries: Iterator[_Entry], processes: Processes) ->
     for path in (marks, words, *repo.glob("fast_import_crash_*")):
         path.unlink()
     return git.ask("rev-parse", f"{commit}^{{tree}}")
+
+
+def _close(sink: IO[bytes]) -> None:
+    """Close a pipe whose reader may have gone with something still unwritten."""
+    with suppress(BrokenPipeError):
+        sink.close()
 
 
 def _write_entries(sink: IO[bytes], entries: Iterator[_Entry], processes: Processes) -> None:

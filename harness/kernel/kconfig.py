@@ -19,7 +19,7 @@ from harness.kernel.explain import explain
 from harness.kernel.kconfig_language import KconfigTree, read_kconfig
 from harness.model import Arch, Profile
 
-_SET = re.compile(r'CONFIG_(\w+)=(y|m|n|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")')
+_SET = re.compile(r'CONFIG_(\w+)=(y|m|n|0[xX][0-9a-fA-F]+|-?\d+|"(?:[^"\\]|\\.)*")')
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
 _TRAILER = re.compile(r"\s+#\s*(.*?)\s*$")
 

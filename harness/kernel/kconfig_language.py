@@ -61,7 +61,10 @@ class Expression:
             case "!":
                 return f"!{self.parts[0].text(values, '!')}"
         inside = f" {self.operator} ".join(part.text(values, self.operator) for part in self.parts)
-        return f"({inside})" if outer and outer != self.operator else inside
+        if outer == "!":
+            return f"({inside})"
+        binds_weaker = self.operator in ("&&", "||") and outer in ("&&", "||") and outer != self.operator
+        return f"({inside})" if binds_weaker else inside
 
     def conjuncts(self) -> tuple[Expression, ...]:
         """The terms that must all hold."""

@@ -17,11 +17,13 @@ _COMPILER = re.compile(
     r"(?: \[(?P<option>-W[\w=+-]+)\])?$"
 )
 _ASSEMBLER = re.compile(r"(?P<path>[^\s:()]+):(?P<line>\d+): (?P<kind>Warning|Error): (?P<text>.*)$")
-_LINKER = re.compile(
-    r"(?:\S*ld(?:\.bfd|\.gold|\.lld)?): (?P<text>.*(?:undefined reference|multiple definition|warning|error|cannot|discarded).*)$"
-)
 _UNDEFINED = re.compile(
-    r"(?P<path>[^\s:]+\.[cSh]):(?:(?P<line>\d+):)?\(\.[\w.+-]*\): (?P<text>(?:undefined reference|multiple definition).*)$"
+    r"(?P<path>[^\s:]+\.[cSho]):(?:(?P<line>\d+):|\(\.[\w.+-]*\):)+ "
+    r"(?P<text>(?:undefined reference|multiple definition).*)$"
+)
+_LINKER = re.compile(
+    r"(?:\S*ld(?:\.bfd|\.gold|\.lld)?): "
+    r"(?P<text>.*(?:undefined reference|multiple definition|warning|error|cannot|discarded).*)$"
 )
 _MODPOST = re.compile(r"(?P<kind>WARNING|ERROR): modpost: (?P<text>.*)$")
 _OBJTOOL = re.compile(r"(?P<path>\S+\.o): (?P<kind>warning|error): objtool: (?P<text>.*)$")

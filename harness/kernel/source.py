@@ -205,6 +205,9 @@ class _Resolver:
         commit = found.text.strip()
         lender = Path(place.text.rstrip("\n"))
         repo = make_repository(self.cache.scratch("tree") / "repo.git", borrow=lender, commit=commit)
+        # The user's names for commits, so that a series can be given as a range of them.
+        refs = user.run("for-each-ref", "--format=%(objectname) %(refname)")
+        (repo / "packed-refs").write_bytes(refs.stdout)
         return self._tree(repo, commit, str(path), self._unused_changes(user) if ref == "HEAD" else ())
 
     @staticmethod

@@ -1,0 +1,238 @@
+"""Patches on the fake kernel: what they become, and what is left of them when they do not apply (nothing)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.kernel.apply import apply_series, checkout, export
+from harness.model import AppliedTree, FileChange, PatchRole, Series, Tree
+from tests.kernel.conftest import Resolve, git, make_patch, series
+
+Apply = Callable[..., AppliedTree]
+VMA, MEMORY = "mm/vma.c", "mm/memory.c"
+
+
+@pytest.fixture
+def tree(clone: Path, resolve: Resolve) -> Tree:
+    return resolve(clone)
+
+
+@pytest.fixture
+def apply(tree: Tree, processes: Processes, cache: Cache) -> Apply:
+    def run(patches: Series | None, base_fix: Series | None = None) -> AppliedTree:
+        return apply_series(tree, base_fix, patches, processes=processes, cache=cache, say=lambda _: None)
+
+    return run
+
+
+def two(clone: Path) -> Series:
+    """Two patches that build on each other, one of which makes a file."""
+    first = (clone / VMA).read_text()
+    second = first.replace("return 1;", "return 2;")
+    third = second.replace("return 0;", "return -1;")
+    return series(
+        make_patch(1, {VMA: (first, second)}), make_patch(2, {VMA: (second, third), "mm/new.c": ("", "int new;\n")})
+    )
+
+
+def leftovers(cache: Cache) -> list[str]:
+    return [path.name for path in cache.scratch("probe").parent.iterdir() if path.name.startswith("applied-")]
+
+
+def test_nothing_to_apply(apply: Apply, tree: Tree) -> None:
+    applied = apply(None)
+    assert (applied.commit, applied.tree_id, applied.patches) == (tree.commit, tree.tree_id, ())
+
+
+def test_each_patch_is_one_commit(apply: Apply, clone: Path, tree: Tree) -> None:
+    applied = apply(two(clone))
+    assert [(patch.number, patch.role) for patch in applied.patches] == [(1, PatchRole.SERIES), (2, PatchRole.SERIES)]
+    assert applied.commit == applied.patches[-1].commit
+    log = git(applied.repo, "log", "--reverse", "--format=%H %T %s|%an <%ae>|%aI", f"{tree.commit}..{applied.commit}")
+    about = "|A U Thor <author@example.org>|2026-01-01T12:00:00+01:00"
+    assert log.splitlines() == [
+        f"{patch.commit} {patch.tree_id} mm: change {patch.number}{about}" for patch in applied.patches
+    ]
+    message = git(applied.repo, "log", "-1", "--format=%B", applied.commit)
+    assert message.strip().endswith("Because of that.\n\nSigned-off-by: A U Thor <author@example.org>")
+    assert git(applied.repo, "show", f"{applied.commit}:mm/new.c") == "int new;\n"
+
+
+def test_the_same_input_makes_the_same_commits(apply: Apply, clone: Path) -> None:
+    undated = series(replace(two(clone).patches[0], mail=two(clone).patches[0].mail.replace(b"Date: ", b"X-Date: ")))
+    assert apply(two(clone)).commit == apply(two(clone)).commit
+    assert apply(undated).commit == apply(undated).commit
+
+
+def test_the_users_clone_is_untouched(apply: Apply, clone: Path) -> None:
+    (clone / "untracked").write_text("")
+    before = {str(path): path.stat().st_mtime_ns for path in clone.rglob("*") if not path.is_dir()}
+    apply(two(clone))
+    assert {str(path): path.stat().st_mtime_ns for path in clone.rglob("*") if not path.is_dir()} == before
+
+
+def test_a_line_like_an_mbox_separator_does_not_split_a_patch(apply: Apply, clone: Path) -> None:
+    text = (clone / VMA).read_text()
+    patch = make_patch(1, {VMA: (text, text + "int more;\n")})
+    mail = patch.mail.replace(
+        b"Because of that.", b"Because of that.\n\nFrom 0123456789abcdef Mon Sep 17 00:00:00 2001\nall of this."
+    )
+    applied = apply(series(replace(patch, mail=mail)))
+    assert "all of this." in git(applied.repo, "log", "-1", "--format=%B", applied.commit)
+
+
+def test_brackets_that_are_no_patch_mark_stay(apply: Apply, clone: Path) -> None:
+    text = (clone / VMA).read_text()
+    applied = apply(series(make_patch(1, {VMA: (text, text + "int more;\n")}, subject="[X86] mm: more")))
+    assert git(applied.repo, "log", "-1", "--format=%s", applied.commit) == "[X86] mm: more\n"
+
+
+class TestFailure:
+    def test_it_names_patch_file_hunk_and_gits_words(self, apply: Apply, clone: Path, cache: Cache) -> None:
+        good = two(clone).patches[0]
+        text = (clone / MEMORY).read_text()
+        other = text.replace("int result = 0;", "int outcome = 0;")
+        bad = make_patch(2, {VMA: ("a\n", "b\n"), MEMORY: (other, other.replace("int outcome", "long outcome"))})
+        with pytest.raises(UserError) as caught:
+            apply(series(good, bad))
+        assert "patch 2/2 “mm: change 2” does not apply: mm/vma.c, hunk 1 of 1, line 1" in caught.value.what
+        assert "error: patch failed: mm/memory.c:" in caught.value.detail
+        assert "git am --continue" not in caught.value.detail
+        assert leftovers(cache) == []
+
+    def test_nothing_of_it_is_left_in_the_clone(self, apply: Apply, clone: Path) -> None:
+        before = sorted(str(path) for path in clone.rglob("*"))
+        with pytest.raises(UserError):
+            apply(series(make_patch(1, {VMA: ("a\n", "b\n")})))
+        assert sorted(str(path) for path in clone.rglob("*")) == before
+        assert git(clone, "worktree", "list").count("\n") == 1
+
+    def test_context_must_match_exactly(self, apply: Apply, clone: Path) -> None:
+        text = (clone / VMA).read_text()
+        drifted = text.replace("vma->locked = 1;", "vma->locked = true;")
+        with pytest.raises(UserError, match=r"does not apply: mm/vma\.c, hunk 1 of 1"):
+            apply(series(make_patch(1, {VMA: (drifted, drifted.replace("return 1;", "return 2;"))})))
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"mm/none.c": ("a\n", "b\n")}, "mm/none.c"),
+            ({"Makefile": ("", "all:\n")}, "Makefile: already exists in index"),
+        ],
+    )
+    def test_files_that_should_or_should_not_be_there(
+        self, apply: Apply, changes: dict[str, tuple[str, str]], words: str
+    ) -> None:
+        with pytest.raises(UserError) as caught:
+            apply(series(make_patch(1, changes)))
+        assert words in caught.value.what
+
+    def test_no_date_that_git_knows(self, apply: Apply, clone: Path) -> None:
+        text = (clone / VMA).read_text()
+        patch = make_patch(1, {VMA: (text, text + "int more;\n")}, header="Date: the day after tomorrow’s eve")
+        with pytest.raises(UserError, match="patch 1/1"):
+            apply(series(patch))
+
+
+class TestHostile:
+    """Refused even if the reader of the series had let it through: the lists of files in these patches are empty."""
+
+    @pytest.mark.parametrize(
+        "path", ["../evil", "mm/../../evil", ".git/hooks/post-checkout", "/tmp/evil", ".GIT/config"]
+    )
+    def test_paths_outside_the_tree(self, apply: Apply, cache: Cache, path: str) -> None:
+        patch = make_patch(1, {path: ("", "evil\n")})
+        for files in (patch.files, ()):
+            with pytest.raises(UserError):
+                apply(series(replace(patch, files=files)))
+        assert not list(cache.root.parent.rglob("evil"))
+        assert not Path("/tmp/evil").exists()
+        assert leftovers(cache) == []
+
+    def test_writing_through_a_symlink(self, apply: Apply, tmp_path: Path) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        link = (
+            "diff --git a/door b/door\nnew file mode 120000\n--- /dev/null\n+++ b/door\n@@ -0,0 +1 @@\n"
+            f"+{outside}\n\\ No newline at end of file\n"
+        )
+        through = make_patch(2, {"door/evil": ("", "evil\n")})
+        for patches in (
+            series(make_patch(1, {}, body=link), through),
+            series(make_patch(1, {"door/evil": ("", "evil\n")}, body=link)),
+        ):
+            with pytest.raises(UserError):
+                apply(patches)
+        assert not list(outside.iterdir())
+
+    def test_attributes_of_the_tree_start_nothing(
+        self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
+    ) -> None:
+        git(clone, "config", "filter.spy.smudge", f"touch {tmp_path}/spied")
+        git(clone, "config", "filter.spy.clean", f"touch {tmp_path}/spied")
+        text = (clone / VMA).read_text()
+        patch = make_patch(1, {".gitattributes": ("", "*.c filter=spy\n"), VMA: (text, text + "int more;\n")})
+        checkout(apply(series(patch)), tmp_path / "out", processes=processes)
+        assert (tmp_path / "out" / VMA).read_text().endswith("int more;\n")
+        assert not (tmp_path / "spied").exists()
+
+
+class TestBaseFix:
+    def test_it_comes_first_and_is_told_apart(self, apply: Apply, clone: Path) -> None:
+        patches = two(clone)
+        applied = apply(series(patches.patches[1]), base_fix=series(patches.patches[0]))
+        assert [patch.role for patch in applied.patches] == [PatchRole.BASE_FIX, PatchRole.SERIES]
+
+    def test_one_that_is_in_already_is_left_out(self, apply: Apply, clone: Path, resolve: Resolve) -> None:
+        text = (clone / VMA).read_text()
+        before = text.replace("return 1;", "return 7;")
+        applied = apply(two(clone), base_fix=series(make_patch(1, {VMA: (before, text)}, subject="mm: repair")))
+        assert [patch.role for patch in applied.patches] == [PatchRole.SERIES, PatchRole.SERIES]
+        assert applied.base.notes == ("base fix “mm: repair” is in the tree already: not applied",)
+
+    def test_one_that_does_not_apply(self, apply: Apply) -> None:
+        with pytest.raises(UserError, match=r"^base fix 1/1 “mm: change 1” does not apply"):
+            apply(None, base_fix=series(make_patch(1, {VMA: ("a\n", "b\n")})))
+
+
+class TestFiles:
+    def test_checkout_has_every_file_and_no_git(
+        self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
+    ) -> None:
+        into = tmp_path / "out" / "linux"
+        applied = apply(two(clone))
+        checkout(applied, into, processes=processes)
+        names = sorted(str(path.relative_to(into)) for path in into.rglob("*") if not path.is_dir())
+        assert names == sorted(git(applied.repo, "ls-tree", "-r", "--name-only", applied.commit).splitlines())
+        assert [path.name for path in into.parent.iterdir()] == ["linux"]
+
+    def test_export_has_what_was_asked_for(
+        self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
+    ) -> None:
+        export(apply(two(clone)), ["tools/testing/vma", "mm/vma.c"], tmp_path / "part", processes=processes)
+        assert sorted(path.name for path in (tmp_path / "part").rglob("*.c")) == ["vma.c", "vma.c"]
+        assert "return 2;" in (tmp_path / "part" / VMA).read_text()
+
+    def test_export_of_what_is_not_there(self, apply: Apply, tmp_path: Path, processes: Processes) -> None:
+        with pytest.raises(UserError, match="lacks a part"):
+            export(apply(None), ["tools/none"], tmp_path / "part", processes=processes)
+
+
+def test_a_shallow_clone(clone: Path, resolve: Resolve, processes: Processes, cache: Cache, tmp_path: Path) -> None:
+    git(clone, "commit", "-q", "--allow-empty", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{clone}", "shallow")
+    tree = resolve(tmp_path / "shallow")
+    applied = apply_series(tree, None, two(clone), processes=processes, cache=cache, say=lambda _: None)
+    assert len(applied.patches) == 2
+
+
+def test_files_without_a_path_are_harmless(apply: Apply, clone: Path) -> None:
+    patch = replace(two(clone).patches[0], files=(FileChange(None, None, 0, 0),))
+    assert apply(series(patch)).patches[0].number == 1
