@@ -32,7 +32,7 @@ def test_a_kernel_that_does_not_compile(run: Run) -> None:
 
 
 def test_a_kernel_that_panics_early(run: Run) -> None:
-    ended = run(*series("panics-early"), "--suite", "faults")
+    ended = run(*series("panics-at-boot"), "--suite", "faults")
     outcomes = ended.outcomes("x86_64")
     assert ended.exit_code == 1, ended.words
     assert outcomes["kernel.boot"] == "crash"
@@ -60,21 +60,34 @@ def test_a_warning_fails_the_case_in_which_it_came(run: Run) -> None:
 
 
 def test_a_broken_lock_rule(run: Run) -> None:
-    ended = run(*series("leaks-vma-lock"), "--suite", "faults")
+    ended = run(*series("leaks-a-lock"), "--suite", "faults")
     found = [finding for case in ended.cases("x86_64").values() for finding in case["findings"]]
     assert ended.exit_code == 1, ended.words
     assert "lockdep" in {finding["type"] for finding in found}
 
 
+def test_a_page_with_the_wrong_content(run: Run) -> None:
+    ended = run(*series("returns-a-dirty-page"), "--suite", "faults", "--case", "faults.anon.*")
+    assert ended.exit_code == 1, ended.words
+    assert "fail" in ended.outcomes("x86_64").values()
+
+
+def test_a_guest_that_hangs_is_ended_at_its_deadline(run: Run) -> None:
+    ended = run(*series("hangs-in-fault"), "--suite", "faults", "--case", "faults.anon.1", "--command-timeout", "5")
+    case = ended.cases("x86_64")["faults.anon.1"]
+    assert ended.exit_code == 1, ended.words
+    assert case["outcome"] == "timeout"
+
+
 def test_a_lock_that_is_never_taken_is_not_exercised(run: Run) -> None:
-    ended = run(*series("never-takes-vma-lock"), "--suite", "faults", "--case", "faults.anon.*")
+    ended = run(*series("never-takes-the-lock"), "--suite", "faults", "--case", "faults.anon.*")
     outcomes = ended.outcomes("x86_64")
     assert ended.exit_code == 1, ended.words
     assert outcomes["faults.anon.2"] == "not-exercised"
 
 
 def test_a_unit_test_that_fails_on_the_host(run: Run) -> None:
-    ended = run(*series("fails-vma-test"), "--suite", "vma", "--arch", "x86_64")
+    ended = run(*series("fails-a-vma-test"), "--suite", "vma", "--arch", "x86_64")
     assert ended.exit_code == 1, ended.words
     assert "fail" in ended.outcomes("host").values()
     assert "fail" in ended.outcomes("x86_64").values()
