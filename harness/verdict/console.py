@@ -21,6 +21,7 @@ from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
 _MAX_LOOK_BACK_LINES = 16
+_MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
 _MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
@@ -76,8 +77,12 @@ class _Scanner:
         self._taken: dict[str, int] = {}  # by caller: the offset up to which its lines belong to reports
 
     def findings(self) -> Iterator[Finding]:
-        found = 0
+        found = end = 0
         for offset in self._candidates():
+            if offset < end:  # on the line that was just looked at
+                continue
+            end = self._text.find("\n", offset)
+            end = end if end >= 0 else len(self._text)
             line = self._line(self._text.rfind("\n", 0, offset) + 1)
             if line is None or line.start < self._taken.get(line.caller, 0):
                 continue
@@ -102,7 +107,7 @@ class _Scanner:
     def _line(self, start: int) -> _Line | None:
         """The kernel's line that begins at an offset; None for what is not the kernel's."""
         end = self._text.find("\n", start)
-        raw = self._text[start : end if end >= 0 else len(self._text)].rstrip("\r")
+        raw = self._text[start : min(end if end >= 0 else len(self._text), start + _MAX_LINE_CHARS)].rstrip("\r")
         if not self._stamped:
             return _Line(start, "", 0.0, re.sub(r"^<\d{1,3}>", "", raw))
         if found := _PREFIX.search(raw):

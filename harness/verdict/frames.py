@@ -9,7 +9,7 @@ FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]
 TRACE_START = re.compile(r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:)")
 # What may stand between the frames of one trace: markers of stacks, and the registers of a nested exception.
 _INSIDE = re.compile(
-    r"\s*(?:</?(?:TASK|IRQ|NMI|EOI|SOFTIRQ|ENTRY_TRAMPOLINE|#\w+)\w*>|RIP: |RSP: |[RE][A-Z0-9]{2}: |Code: |ORIG_RAX: |"
+    r"\s*(?:</?(?:TASK|IRQ|NMI|EOI|SOFTIRQ|ENTRY_TRAMPOLINE|#\w{1,8})>|RIP: |RSP: |[RE][A-Z0-9]{2}: |Code: |ORIG_RAX: |"
     r"Call [Tt]race:|(?:DR|CR)\d|CPU: |Tainted: |Hardware name: |Workqueue: )"
 )
 _INSTRUCTION = re.compile(r"(?:RIP: \w+:|pc : )([A-Za-z_][\w.$]*)\+0x")

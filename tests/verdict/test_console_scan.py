@@ -110,6 +110,24 @@ def test_report_does_not_swallow_what_comes_much_later() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "[    1.000000] " + "] INFO: " * 300_000,
+        "[    1.000000] BUG: x\n" * 100_000,
+        "[    1.000000] INFO: x\n" * 200_000,
+        "[    1.000000] BUG: " + "x" * 2_000_000,
+        "[    1.000000] BUG: x\n[    1.000000] <#" + "a" * 2_000_000,
+        "[    1.000000] BUG: x\n" + "".join(f"[    1.000000][{number:6}] y\n" for number in range(100_000)),
+        "[" * 2_000_000,
+    ],
+    ids=range(7),
+)
+def test_hostile_text_takes_no_more_than_linear_time(text: str) -> None:
+    """With a quadratic step one of these takes hours: the test then hangs instead of passing."""
+    assert len(scan(text)) <= console.MAX_FINDINGS
+
+
+@pytest.mark.parametrize(
     ("line", "fatal"),
     [
         ("[    1.0] x", False),
