@@ -133,7 +133,6 @@ class AppliedTree:
     repo: Path
     commit: str
     tree_id: str
-    notes: tuple[str, ...] = ()  # base fixes that the tree has already
 
 
 # --- configuration and build ----------------------------------------------------------------------------------

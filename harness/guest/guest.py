@@ -44,7 +44,7 @@ class Guest:
         image: Path,
         rootfs: Rootfs,
         config: GuestConfig,
-        directory: Path,
+        console: Path,
         processes: Processes,
         cache: Cache,
         is_fatal: Callable[[str], bool],
@@ -53,7 +53,7 @@ class Guest:
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
     ) -> None:
-        """`directory` gets the console file and keeps it.
+        """`console` is the file that gets every byte of the console, and stays.
 
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.
@@ -79,7 +79,7 @@ class Guest:
         self._watch_or_none: Watch | None = None
         self._session_or_none: Session | None = None
         self.pace = Pace(self._accel)
-        self.console = Console(directory / f"console-{arch.value}-{profile}.log")
+        self.console = Console(console)
 
     # --- life -------------------------------------------------------------------------------------------------
 

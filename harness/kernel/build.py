@@ -14,7 +14,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -76,6 +77,29 @@ class Builder:
         """
         return self._load(self._order(applied, arch, profile))
 
+    def configure(
+        self, applied: AppliedTree, arch: Arch, profile: Profile, *, source: Callable[[], Path], say: Say
+    ) -> tuple[Path | None, bool]:
+        """The final .config, proven to keep what was asked for, and whether it was there already.
+
+        None where the tree's own kconfig fails: `build` will fail the same way, and says how.
+        Raises UserError when a requested symbol did not stick, before anything is compiled.
+        """
+        order = self._order(applied, arch, profile)
+        if (found := self._load(order)) is not None:
+            return found.config, True
+        with self._cache.lock(f"config-{order.key}"):
+            if (entry := self._cache.find("config", order.key)) is not None:
+                return entry / "config", True
+            with self._objects(order, source) as (checkout, objects):
+                log = self._cache.scratch("config") / "log"
+                work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, 0, say)
+                if not work.configure(1).ok:
+                    return None, False
+                entry = self._cache.scratch("config")
+                shutil.copyfile(objects / ".config", entry / "config")
+                return self._cache.publish("config", order.key, entry) / "config", False
+
     def build(
         self, applied: AppliedTree, arch: Arch, profile: Profile, *,
         source: Callable[[], Path], jobs: int, nice: int, say: Say, log: Path,
@@ -91,22 +115,28 @@ class Builder:
             if (found := self._load(order)) is not None:
                 shutil.copyfile(found.log, log)
                 return found
-            if free_bytes(self._cache.root) < NEEDED_BYTES:
-                raise _disk_full(self._cache.root)
-            checkout = source()
-            objects = checkout.parent / f"objects-{arch}-{profile.name}-{order.key[:8]}"
-            remove_tree(objects)
-            objects.mkdir()
-            log.write_bytes(b"")
-            work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
-            try:
+            with self._objects(order, source) as (checkout, objects):
+                log.write_bytes(b"")
+                work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
                 return work.make(jobs or len(os.sched_getaffinity(0)))
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    raise _disk_full(self._cache.root) from error
-                raise
-            finally:
-                remove_tree(objects)
+
+    @contextmanager
+    def _objects(self, order: _Order, source: Callable[[], Path]) -> Iterator[tuple[Path, Path]]:
+        """The checkout and an empty directory for objects beside it, gone afterwards; a full disk is an InfraError."""
+        if free_bytes(self._cache.root) < NEEDED_BYTES:
+            raise _disk_full(self._cache.root)
+        checkout = source()
+        objects = checkout.parent / f"objects-{order.info.arch}-{order.profile.name}-{order.key[:8]}"
+        remove_tree(objects)
+        try:
+            objects.mkdir()
+            yield checkout, objects
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _disk_full(self._cache.root) from error
+            raise
+        finally:
+            remove_tree(objects)
 
     def _order(self, applied: AppliedTree, arch: Arch, profile: Profile) -> _Order:
         requests = read_fragments(fragments_of(profile, arch))
@@ -147,17 +177,30 @@ class _Work:
     say: Say
 
     def make(self, jobs: int) -> Build:
-        started = time.monotonic()
-        requested = self.objects / "requested.config"
-        requested.write_text(merged(self.order.requests))
+        started, config = time.monotonic(), self.objects / ".config"
+        steps = []
+        if (entry := self.cache.find("config", self.order.key)) is not None:
+            shutil.copyfile(entry / "config", config)
+        else:
+            steps.append(self.configure(jobs))
+            if not steps[0].ok:
+                return self._finish(config if config.is_file() else self._requested, steps, started)
+        steps.append(self._run([self.order.info.image_target], jobs, {}))
+        return self._finish(config, steps, started)
+
+    @property
+    def _requested(self) -> Path:
+        return self.objects / "requested.config"
+
+    def configure(self, jobs: int) -> Completed:
+        """Make .config of the fragments and prove it.  Raises UserError when a symbol did not stick."""
+        self._requested.write_text(merged(self.order.requests))
         self.say("configuring")
-        configured = self._run(["allnoconfig", "olddefconfig"], jobs, {"KCONFIG_ALLCONFIG": str(requested)})
-        config = self.objects / ".config"
-        if not configured.ok or not config.is_file():
-            return self._finish(config if config.is_file() else requested, [configured], started)
-        verify(self.order.requests, config.read_text(), self.source, self.order.info.arch)
-        compiled = self._run([self.order.info.image_target], jobs, {})
-        return self._finish(config, [configured, compiled], started)
+        done = self._run(["allnoconfig", "olddefconfig"], jobs, {"KCONFIG_ALLCONFIG": str(self._requested)})
+        if done.ok:
+            config = (self.objects / ".config").read_text()
+            verify(self.order.requests, config, self.source, self.order.info.arch)
+        return done
 
     def _run(self, targets: list[str], jobs: int, env: dict[str, str]) -> Completed:
         ccache = self.cache.root / "ccache"

@@ -32,6 +32,7 @@ from harness.model import (
     StepTime,
     SuiteResult,
     TargetResult,
+    Tree,
 )
 from harness.plan.model import Plan
 from harness.run import history
@@ -67,7 +68,7 @@ def run_plan(
         return RunResult(
             version=__version__, command=command, started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
-            tree=_done(steps.tree), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
+            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
             targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message,
         )  # fmt: skip
 
@@ -129,11 +130,16 @@ def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
 
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results."""
-    tree, applied = _done(steps.tree), _done(steps.applied)
-    notes = [*(tree.notes if tree else ()), *(applied.notes if applied else ()), *steps.archives.notes]
-    if steps.sandbox.mode != "bubblewrap":
-        notes.append(f"make and compilers ran unconfined: {steps.sandbox.note}")
+    notes = [*steps.archives.notes]
+    if not steps.sandbox.active:
+        notes.append(steps.sandbox.note)
     return tuple(dict.fromkeys(notes))
+
+
+def _tree(steps: Steps) -> Tree | None:
+    """The tree, with what applying the base fix has found out about it."""
+    applied = _done(steps.applied)
+    return applied.base if applied is not None else _done(steps.tree)
 
 
 def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult, ...]:
@@ -169,7 +175,7 @@ def _target_result(target: Target) -> TargetResult:
     build, runner = _done(target.build), _done(target.test)
     kernel: list[Case] = []
     if target.config is not None:
-        kernel.append(_stage_case("kernel", target.config) or _no_result("kernel", "config", None))
+        kernel.append(_config_case(target.config))
     if target.build is not None:
         kernel.append(_build_case(build) if build else _no_result("kernel", "build", target.build.error))
     suites: tuple[SuiteResult, ...] = ()
@@ -179,17 +185,18 @@ def _target_result(target: Target) -> TargetResult:
         else:
             kernel.extend(runner.kernel_cases)
             suites = by_suite(target.arch, target.profile.name, runner.cases)
-    own = SuiteResult("kernel", target.arch, target.profile.name, tuple(_plain_names(kernel)))
+    own = SuiteResult("kernel", target.arch, target.profile.name, tuple(kernel))
     return TargetResult(
         arch=target.arch, profile=target.profile.name, build=build, rootfs=_done(target.rootfs),
         boots=tuple(runner.boots) if runner else (), suites=((own, *suites) if own.cases else suites),
     )  # fmt: skip
 
 
-def _plain_names(cases: list[Case]) -> Iterator[Case]:
-    """`config-x86_64-lockdep` is `config` inside its target's suite."""
-    for case in cases:
-        yield replace(case, name="config") if case.name.startswith("config-") else case
+def _config_case(node: Node[Outcome]) -> Case:
+    case = replace(_stage_case("kernel", node) or _no_result("kernel", "", None), name="config")
+    if case.outcome is Outcome.PASS and node.value is Outcome.FAIL:
+        return replace(case, outcome=Outcome.FAIL, message="the tree's own kconfig failed; see the build's log")
+    return case
 
 
 def _build_case(build: Build) -> Case:

@@ -27,6 +27,7 @@ from harness.kernel.source import resolve_tree
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
 from harness.plan.model import Plan
 from harness.plan.profiles import resolve_profiles
+from harness.report.files import Layout
 from harness.run import history
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report
@@ -50,7 +51,7 @@ class Target:
 
     arch: Arch
     profile: Profile
-    config: Node[Path] | None = None
+    config: Node[Outcome] | None = None
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
     test: Node[TargetRunner] | None = None
@@ -58,10 +59,6 @@ class Target:
     @property
     def name(self) -> str:
         return f"{self.arch} {self.profile.name}"
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.arch}-{self.profile.name}"
 
 
 def first_error(build: Build) -> str:
@@ -78,7 +75,7 @@ class Steps:
     ) -> None:
         self.plan = plan
         self.goal = goal
-        self.directory = directory
+        self.layout = Layout(directory)
         self.profiles = resolve_profiles(plan, fragments_dir())
         self.sandbox: Sandbox = probe(processes, wanted=plan.sandbox)
         self.jobs = plan.jobs or len(os.sched_getaffinity(0))
@@ -215,20 +212,22 @@ class Steps:
             self._checkout = Checkout(self.applied.value, self._processes, self._cache, report.say)
         return self._checkout
 
-    def _config_of(self, target: Target) -> Callable[[Report], Path]:
-        def configure(report: Report) -> Path:
+    def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
+        def configure(report: Report) -> Outcome:
             config, report.cached = self._builder.configure(
                 self.applied.value, target.arch, target.profile, source=self._source(report), say=report.say
             )
-            kept = self.directory / f"config-{target.file_name}"
-            shutil.copyfile(config, kept)
-            return kept
+            if config is None:
+                report.good, report.text = False, "the tree's own kconfig failed"
+                return Outcome.FAIL
+            shutil.copyfile(config, self.layout.config(target.arch, target.profile.name))
+            return Outcome.PASS
 
         return configure
 
     def _build_of(self, target: Target, order: int) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
-            log = self.directory / f"build-{target.file_name}.log"
+            log = self.layout.build_log(target.arch, target.profile.name)
             build = self._builder.build(
                 self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
                 nice=min(15, 5 * order), say=report.say, log=log,
@@ -256,8 +255,7 @@ class Steps:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=self.plan.guest.to_config(),
-            directory=self.directory if number == 1 else self.directory / f"boot-{number}",
+            config=self.plan.guest.to_config(), console=self.layout.console(target.arch, target.profile.name, number),
             processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
             on_death=lambda death: self._emit(
                 Event(EventKind.CONSOLE, f"test {target.name}", "\n".join((death.message, *death.last_lines)))
