@@ -88,8 +88,11 @@ def _value(path: Path) -> str:
 
 
 def bare_args() -> list[str]:
-    """No devices, no configuration and no window but what is asked for here; a guest that resets ends QEMU."""
-    return ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    """No devices, no configuration and no window but what is asked for here; a guest that resets ends QEMU.
+
+    The guest does not run before it is told to (-S): then the monitor is connected, and nothing can be missed.
+    """
+    return ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
 
 
 def sandbox_args() -> list[str]:
@@ -121,7 +124,7 @@ def console_args(console: Path) -> list[str]:
 
 
 def monitor_args() -> list[str]:
-    """QEMU connects to a socket that listens already, so no event can be missed.  The guest has no way to it."""
+    """QEMU connects to a socket that listens already.  The guest has no way to it."""
     return ["-chardev", f"socket,id=qmp,path={SOCKET_NAME}", "-mon", "chardev=qmp,mode=control"]
 
 
@@ -152,6 +155,7 @@ def kernel_cmdline(machine: Machine, extra: str) -> str:
         "panic=-1",
         "printk.devkmsg=on",
         "random.trust_cpu=on",
+        "hostname=vmaharness",
         *machine.cmdline,
         extra.strip(),
     )

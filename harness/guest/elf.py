@@ -50,7 +50,7 @@ def read_elf(data: bytes) -> Elf:
             if segment.type == _PT_INTERP:
                 interpreter = _text(data, segment.offset)
         return Elf(machine, interpreter, _needed(data, segments))
-    except (struct.error, UnicodeDecodeError) as error:
+    except (struct.error, UnicodeDecodeError, OverflowError) as error:
         raise NotElf(f"broken ELF file: {error}") from error
 
 

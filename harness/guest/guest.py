@@ -74,6 +74,7 @@ class Guest:
         self._cmdline = kernel_cmdline(self._machine, config.cmdline)
         self._argv: tuple[str, ...] = ()
         self._keys: Keys | None = None
+        self._port = 0
         self._scratch: Path | None = None
         self._qemu: Qemu | None = None
         self._watch_or_none: Watch | None = None
@@ -119,6 +120,7 @@ class Guest:
         )
         qemu.connect(watch.hear_event)
         watch.start()
+        self._port = qemu.begin()
 
     def _end(self) -> None:
         """End and remove everything; each step whatever became of the one before."""
@@ -154,7 +156,7 @@ class Guest:
     def boot(self) -> Boot:
         """Wait until SSH works, or until it is known that it never will: data, no exception.
 
-        Raises Cancelled after a stop, InfraError when QEMU loses its monitor or another server answers in its place.
+        Raises Cancelled after a stop, InfraError when another server answers in the guest's place.
         """
         ssh_s = 0.0
         self._say("booting")
@@ -176,43 +178,29 @@ class Guest:
         watch, stop = self._watch, self._processes.stop
         boot = Deadline(self.pace.work_s(self._config.boot_s))
         silence_s = self.pace.silence_s(self._config.silence_s)
-        port = 0
         problem = "it never said that it listens"
         said_init = False
         while not boot.expired:
             self._raise_if_dead()
-            if not port:
-                port = self._port()
             if watch.init_s and not said_init:
                 said_init = True
                 self._say(f"init after {watch.init_s:.1f} s")
             if watch.ssh_mark_s and self._keys is not None:
                 timeout_s = max(1.0, min(boot.remaining_s, self.pace.work_s(5.0)))
-                found = connect_once(port, self._keys, timeout_s=timeout_s, watch=watch, stop=stop)
+                found = connect_once(self._port, self._keys, timeout_s=timeout_s, watch=watch, stop=stop)
                 if not isinstance(found, str):
                     return Session(found, watch, stop)
                 problem = found
                 stop.sleep(0.05)
             elif time.monotonic() - self.console.last_change > silence_s:
-                self._give_up("silence", f"no word on the console for {silence_s:.0f} s")
+                self._give_up("silence", f"no word on the console for {silence_s:.4g} s")
             else:
                 stop.sleep(0.005)
-        waited = f"within {boot.seconds:.0f} s"
+        waited = f"within {boot.seconds:.4g} s"
         if watch.init_s:
             self._give_up("deadline", f"init came after {watch.init_s:.1f} s, but SSH did not {waited}: {problem}")
         self._give_up("deadline", f"init did not come {waited}")
         raise AssertionError  # not reached: _give_up raises
-
-    def _port(self) -> int:
-        """The SSH port from the monitor; a guest that dies meanwhile is data, not a fault of the monitor."""
-        if self._qemu is None:
-            raise InfraError("the guest was not started")
-        try:
-            return self._qemu.ssh_port()
-        except InfraError:
-            self._watch.settled(1.0)
-            self._raise_if_dead()
-            raise
 
     def _raise_if_dead(self) -> None:
         self._processes.stop.check()

@@ -5,7 +5,6 @@ Knows argument lists only as lists; what the guest says and does is watched else
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import time
@@ -33,7 +32,7 @@ def find_program(arch: Arch) -> Path:
 
 
 class Qemu:
-    """A running QEMU.  `start` before anything else; `stop` is safe at any time and may be called twice."""
+    """A QEMU: `spawn`, `connect`, `begin`; `stop` and `forget` are safe at any time and may be called twice."""
 
     def __init__(self, processes: Processes, directory: Path) -> None:
         """`directory` is private to this QEMU: its working directory, with the monitor's socket."""
@@ -91,22 +90,23 @@ class Qemu:
         what = f"{program} would not start (exit code {code})" + (f": {said[-1]}" if said else "")
         return InfraError(what, detail=self.words)
 
-    def ssh_port(self) -> int:
-        """The host's port that leads to the guest's SSH.  Raises InfraError."""
+    def begin(self) -> int:
+        """Let the guest run; returns the host's port that leads to its SSH.  Raises InfraError."""
         if self._qmp is None:
             raise InfraError("QEMU is not running")
         answer = self._qmp.execute("human-monitor-command", {"command-line": "info usernet"})
         port = forwarded_port(str(answer))
         if port is None:
             raise InfraError("QEMU tells of no SSH port", detail=str(answer))
+        self._qmp.execute("cont")
         return port
 
     def stop(self) -> None:
-        """End QEMU: quit, SIGTERM, SIGKILL; then remove the socket and the directory's other files."""
+        """End QEMU: quit, SIGTERM, SIGKILL; then remove the socket."""
         if self._qmp is not None:
             if self.child.poll() is None:
                 with suppress(InfraError):
-                    self._qmp.execute("quit")
+                    self._qmp.execute("quit", timeout_s=_QUIT_S)
                 self.child.wait(_QUIT_S)
             self._qmp.close()
             self._qmp = None
@@ -118,8 +118,7 @@ class Qemu:
             if end is not None:
                 end.close()
         self._connection = self._server = None
-        with suppress(FileNotFoundError):
-            os.unlink(self._directory / SOCKET_NAME)  # noqa: PTH108
+        (self._directory / SOCKET_NAME).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Give the process's descriptors back; nothing may watch it any more."""

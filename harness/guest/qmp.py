@@ -13,6 +13,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,8 +61,11 @@ class Qmp:
         self._on_event = on_event
         self._loop = asyncio.new_event_loop()
         self._client = QMPClient("guest")
+        self._leave = asyncio.Event()
         self._ready = threading.Event()
         self._failure = ""
+        self._gate = threading.Lock()
+        self._over = False  # nothing may be sent any more; changes under the gate
         self._thread = threading.Thread(target=self._work, name="guest-qmp", daemon=True)
 
     def open(self) -> None:
@@ -74,24 +78,27 @@ class Qmp:
             self.close()
             raise InfraError(f"no monitor connection to QEMU: {self._failure}")
 
-    def execute(self, command: str, arguments: dict[str, object] | None = None) -> object:
+    def execute(
+        self, command: str, arguments: dict[str, object] | None = None, *, timeout_s: float = _ANSWER_S
+    ) -> object:
         """Send a command and return its answer.  Raises InfraError for an error and for a QEMU that is gone."""
-        try:
+        with self._gate:
+            if self._over:
+                raise InfraError(f"QEMU's monitor is gone: {command} was not sent")
             sent = asyncio.run_coroutine_threadsafe(self._client.execute(command, arguments), self._loop)
-        except RuntimeError as error:  # the loop is closed
-            raise InfraError(f"QEMU's monitor is gone: {command}") from error
         try:
-            return sent.result(_ANSWER_S)
+            return sent.result(timeout_s)
         except ExecuteError as error:
             raise InfraError(f"QEMU refused {command}: {error}") from error
-        except (QMPError, TimeoutError, EOFError, OSError, asyncio.CancelledError) as error:
+        except (QMPError, TimeoutError, EOFError, OSError, CancelledError) as error:
             raise InfraError(f"QEMU's monitor did not answer {command}", detail=str(error)) from error
 
     def close(self) -> None:
         """Let the connection go; may be called twice."""
+        with self._gate:
+            if self._thread.is_alive() and not self._over:
+                self._loop.call_soon_threadsafe(self._leave.set)
         if self._thread.is_alive():
-            with suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(self._client.disconnect(), self._loop)
             self._thread.join(5.0)
         self._connection.close()
 
@@ -101,6 +108,7 @@ class Qmp:
         try:
             asyncio.set_event_loop(self._loop)
             self._loop.run_until_complete(self._converse())
+            self._loop.run_until_complete(self._finish())
         finally:
             self._loop.close()
 
@@ -109,22 +117,35 @@ class Qmp:
         self._client.register_listener(listener)
         try:
             await self._client.connect(self._connection)
-        except (QMPError, OSError) as error:
-            self._failure = str(error) or type(error).__name__
+        except (QMPError, OSError, AssertionError) as error:
+            # The library asserts that a connection outlives its handshake.
+            self._failure = str(error) or "it broke"
+            await self._disconnect()
             return
         finally:
             self._ready.set()
         events = asyncio.ensure_future(self._hear(listener))
-        with suppress(QMPError, OSError, EOFError):
-            while self._client.runstate.name == "RUNNING":
-                await self._client.runstate_changed()
-        with suppress(QMPError, OSError, EOFError):
-            await self._client.disconnect()
+        gone = asyncio.ensure_future(self._client.runstate_changed())
+        leave = asyncio.ensure_future(self._leave.wait())
+        await asyncio.wait((gone, leave), return_when=asyncio.FIRST_COMPLETED)
+        await self._disconnect()
         events.cancel()
-        with suppress(asyncio.CancelledError):
-            await events
         for left in listener.clear():
             self._pass_on(left)
+
+    async def _disconnect(self) -> None:
+        with suppress(QMPError, OSError, EOFError, AssertionError):
+            await self._client.disconnect()
+
+    async def _finish(self) -> None:
+        """Refuse what comes from now on, and give up what was sent and has no answer."""
+        with self._gate:
+            self._over = True
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _hear(self, listener: EventListener) -> None:
         async for event in listener:

@@ -100,8 +100,12 @@ class Session:
         self._pulse.start()
 
     def close(self) -> None:
+        """End the connection and its threads."""
+        transport = self._client.get_transport()
         self._closing.set()
         self._client.close()
+        if transport is not None:
+            transport.join(5.0)
         self._pulse.join(5.0)
 
     @property
@@ -161,11 +165,11 @@ class Session:
             while not self._drain(channel, out, err, silence):
                 self._check()
                 if total.expired:
-                    raise self._lost(f"{what}: no end after {timeout_s:.0f} s", "deadline")
+                    raise self._lost(f"{what}: no end after {timeout_s:.4g} s", "deadline")
                 if silence.expired:
-                    raise self._lost(f"{what}: no output for {silence.seconds:.0f} s", "silence")
+                    raise self._lost(f"{what}: no output for {silence.seconds:.4g} s", "silence")
                 if time.monotonic() - self._heard_at > pulse_s:
-                    raise self._lost(f"{what}: no sign of life for {pulse_s:.0f} s", "silence")
+                    raise self._lost(f"{what}: no sign of life for {pulse_s:.4g} s", "silence")
             out.end()
             code = channel.recv_exit_status() if channel.exit_status_ready() else -1
             if code == -1:

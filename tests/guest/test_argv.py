@@ -1,0 +1,99 @@
+"""QEMU's argument list, topic by topic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.guest import argv
+from harness.model import Accel, Arch, GuestConfig
+
+
+def whole(arch: Arch, accel: Accel, machine: str = "auto", cmdline: str = "") -> list[str]:
+    return argv.qemu_argv(
+        Path("/usr/bin/qemu"),
+        argv.find_machine(arch, machine),
+        accel,
+        GuestConfig(machine=machine, smp=3, memory_mib=768, cmdline=cmdline),
+        image=Path("/b/image"),
+        initrd=Path("/s/initrd"),
+        console=Path("/o/console.log"),
+    )
+
+
+def value(words: list[str], option: str) -> str:
+    assert words.count(option) == 1
+    return words[words.index(option) + 1]
+
+
+EVERY = [
+    (Arch.X86_64, "microvm", Accel.TCG),
+    (Arch.X86_64, "microvm", Accel.KVM),
+    (Arch.X86_64, "q35", Accel.TCG),
+    (Arch.X86_64, "q35", Accel.KVM),
+    (Arch.ARM64, "virt", Accel.TCG),
+    (Arch.ARM64, "virt", Accel.KVM),
+]
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "accel", "machine_option", "cpu"),
+    [
+        (*EVERY[0], "microvm,acpi=off,rtc=on,isa-serial=on", "max"),
+        (*EVERY[1], "microvm,acpi=off,rtc=on,isa-serial=on", "host"),
+        (*EVERY[2], "q35", "max"),
+        (*EVERY[3], "q35", "host"),
+        (*EVERY[4], "virt,gic-version=3", "max,pauth-impdef=on"),
+        (*EVERY[5], "virt,gic-version=host", "host"),
+    ],
+)
+def test_machine_and_cpu(arch: Arch, machine: str, accel: Accel, machine_option: str, cpu: str) -> None:
+    words = whole(arch, accel, machine)
+    assert value(words, "-machine") == machine_option
+    assert value(words, "-cpu") == cpu
+    assert value(words, "-accel") == accel.value
+
+
+@pytest.mark.parametrize(("arch", "machine", "accel"), EVERY)
+def test_what_every_guest_has(arch: Arch, machine: str, accel: Accel) -> None:
+    words = whole(arch, accel, machine)
+    assert {"-nodefaults", "-no-user-config", "-no-reboot", "-S"} <= set(words)
+    assert value(words, "-display") == "none"
+    assert value(words, "-sandbox").startswith("on,")
+    assert value(words, "-smp") == "3"
+    assert value(words, "-m") == "768M"
+    assert (value(words, "-kernel"), value(words, "-initrd")) == ("/b/image", "/s/initrd")
+    assert value(words, "-netdev") == "user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22"
+    assert value(words, "-serial") == "chardev:console"
+    assert "-vnc" not in words
+    assert "-enable-kvm" not in words
+
+
+@pytest.mark.parametrize(("machine", "bus"), [("microvm", "device"), ("q35", "pci")])
+def test_devices_hang_on_the_machines_bus(machine: str, bus: str) -> None:
+    devices = [word for word in whole(Arch.X86_64, Accel.TCG, machine) if word.startswith("virtio-")]
+    assert [device.split(",")[0] for device in devices] == [f"virtio-net-{bus}", f"virtio-rng-{bus}"]
+
+
+def test_the_lean_machine_is_the_default() -> None:
+    assert [argv.find_machine(arch, "auto").name for arch in Arch] == ["microvm", "virt"]
+
+
+def test_a_machine_of_another_architecture_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="q35") as caught:
+        argv.find_machine(Arch.ARM64, "q35")
+    assert "auto, virt" in caught.value.fix
+
+
+@pytest.mark.parametrize(("arch", "console"), [(Arch.X86_64, "ttyS0"), (Arch.ARM64, "ttyAMA0")])
+def test_the_users_parameters_come_last(arch: Arch, console: str) -> None:
+    cmdline = value(whole(arch, Accel.TCG, cmdline=" quiet a=b "), "-append").split(" ")
+    assert cmdline[0] == f"console={console}"
+    assert {"panic=-1", "printk.devkmsg=on"} <= set(cmdline)
+    assert cmdline[-2:] == ["quiet", "a=b"]
+
+
+def test_a_comma_in_a_path_is_no_new_option() -> None:
+    assert argv.console_args(Path("/o/a,b"))[1] == "file,id=console,path=/o/a,,b"
