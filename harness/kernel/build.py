@@ -126,7 +126,7 @@ class Builder:
         if free_bytes(self._cache.root) < NEEDED_BYTES:
             raise _disk_full(self._cache.root)
         checkout = source()
-        objects = checkout.parent / f"objects-{order.info.arch}-{order.profile.name}-{order.key[:8]}"
+        objects = checkout.parent / f"objects-{order.info.arch}-{order.profile.name}"
         remove_tree(objects)
         try:
             objects.mkdir()
@@ -205,7 +205,9 @@ class _Work:
     def _run(self, targets: list[str], jobs: int, env: dict[str, str]) -> Completed:
         ccache = self.cache.root / "ccache"
         ccache.mkdir(exist_ok=True)
-        make = ["make", "-C", str(self.source), f"O={self.objects}", f"-j{jobs}", *self._variables(), *targets]
+        # -Otarget: what two compilers say at the same time stays two messages.
+        make = ["make", "-C", str(self.source), f"O={self.objects}", f"-j{jobs}", "-Otarget"]
+        make += [*self._variables(), *targets]
         wrapped = self.sandbox.wrap(
             make, cwd=self.objects, readable=[self.source], writable=[self.objects, ccache],
             env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},

@@ -37,7 +37,7 @@ def build_id(path: Path) -> str:
                 file.seek(offset)
                 if found := _in_notes(file.read(min(size, 1 << 20))):
                     return found
-    except (OSError, struct.error):
+    except (OSError, ValueError, struct.error):
         pass
     return ""
 
