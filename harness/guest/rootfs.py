@@ -64,7 +64,7 @@ class Archive(Protocol):
 
     def closure(self, names: Sequence[str], arch: str) -> tuple[Package, ...]: ...
 
-    def download(self, package: Package) -> Path: ...
+    def download_all(self, packages: Sequence[Package]) -> list[Path]: ...
 
     def unpack(self, deb: Path, into: Path) -> None: ...
 
@@ -96,9 +96,9 @@ def build_rootfs(
     def make(into: Path) -> None:
         say(f"assembling the {arch.value} initramfs")
         system = cache.scratch("sysroot")
-        for package in packages:
+        for deb in archive.download_all(packages):
             processes.stop.check()
-            archive.unpack(archive.download(package), system)
+            archive.unpack(deb, system)
         image = assemble(info, system, programs)
         (into / "initramfs.gz").write_bytes(image)
         (into / "packages.json").write_text(json.dumps([asdict(package) for package in packages], indent=1))

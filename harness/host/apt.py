@@ -67,6 +67,10 @@ def host_sources() -> list[Path]:
     return [Path("/etc/apt/sources.list"), *named]
 
 
+def _deb_key(package: Package) -> str:
+    return re.sub(r"[^\w.+~-]", "_", f"{package.name}_{package.version}_{package.architecture}")
+
+
 class DebianArchive:
     """One suite of the archive.  Lists are fetched when first needed and at most once a day."""
 
@@ -105,25 +109,44 @@ class DebianArchive:
 
     def download(self, package: Package) -> Path:
         """The package as a .deb file in the cache.  Raises InfraError when it cannot be fetched."""
+        return self.download_all([package])[0]
 
-        def fetch(into: Path) -> None:
-            self._say(f"fetching {package.name} {package.version} ({package.architecture})")
-            wanted = f"{package.name}:{package.architecture}={package.version}"
-            if package.architecture == "all":
-                wanted = f"{package.name}={package.version}"
+    def download_all(self, packages: Sequence[Package]) -> list[Path]:
+        """The packages as .deb files in the cache, in order; those that are missing are fetched in one go."""
+        missing = [package for package in packages if self._cache.find("deb", _deb_key(package)) is None]
+        if missing:
+            with self._cache.lock(f"apt-download-{self.suite}"):
+                self._fetch([package for package in missing if self._cache.find("deb", _deb_key(package)) is None])
+        return [next(self._cache.entry("deb", _deb_key(package)).glob("*.deb")) for package in packages]
+
+    def _fetch(self, packages: Sequence[Package]) -> None:
+        by_arch: dict[str, list[Package]] = {}
+        for package in packages:
             arch = package.architecture if package.architecture != "all" else self._any_arch()
+            by_arch.setdefault(arch, []).append(package)
+        for arch, wanted in by_arch.items():
             self._update(arch)
-            fetched = self._apt(arch, "apt-get", "download", wanted, cwd=into)
+            what = f"{wanted[0].name} {wanted[0].version}" if len(wanted) == 1 else f"{len(wanted)} packages"
+            self._say(f"fetching {what} ({arch}) from Debian's archive")
+            into = self._cache.scratch("download")
+            names = [f"{package.name}={package.version}" for package in wanted]
+            fetched = self._apt(arch, "apt-get", "download", *names, cwd=into)
             if not fetched.ok:
                 raise InfraError(
-                    f"cannot fetch {package.name} {package.version} ({package.architecture}) from Debian's archive",
+                    f"cannot fetch {what} ({arch}) from Debian's archive",
                     fix="check the network; what is in the cache already needs none",
                     detail=fetched.words,
                 )
+            for package in wanted:
+                self._keep(package, into)
 
-        key = re.sub(r"[^\w.+~-]", "_", f"{package.name}_{package.version}_{package.architecture}")
-        entry, _ = self._cache.get("deb", key, fetch)
-        return next(entry.glob("*.deb"))
+    def _keep(self, package: Package, downloaded: Path) -> None:
+        """Publish one of the files that apt has left: NAME_VERSION_ARCH.deb, with `:` as %3a."""
+        version = package.version.replace(":", "%3a")
+        work = self._cache.scratch("deb")
+        name = f"{package.name}_{version}_{package.architecture}.deb"
+        (downloaded / name).rename(work / name)
+        self._cache.publish("deb", _deb_key(package), work)
 
     def unpack(self, deb: Path, into: Path) -> None:
         """Unpack a package's files (no maintainer scripts run) below a directory."""

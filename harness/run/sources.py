@@ -47,7 +47,7 @@ class Checkout:
         with self._lock:
             if self._path is None:
                 self.say("checking out the tree")
-                path = self.cache.scratch("source")
+                path = self.cache.scratch("source") / "linux"
                 checkout(self.applied, path, processes=self.processes)
                 self._path = path
             return self._path

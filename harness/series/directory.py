@@ -44,7 +44,7 @@ def _found(directory: Path) -> list[Path]:
 
 
 def _listed(directory: Path) -> list[Path]:
-    """The files that `series` names, in its order."""
+    """The files that `series` names, in its order; format-patch's cover letter is not among them and goes first."""
     series = directory / "series"
     if series.stat().st_size > _MAX_SERIES_BYTES:
         raise InputError(series, 0, "too big for a list of patches")
@@ -70,4 +70,4 @@ def _listed(directory: Path) -> list[Path]:
         found[path] = number
     if not found:
         raise InputError(series, 0, "names no patch")
-    return list(found)
+    return [*(path for path in sorted(directory.glob("0000-*.patch")) if path not in found), *found]

@@ -179,6 +179,17 @@ def test_series_file_decides(tmp_path: Path, processes: Processes, make_mail: Ma
     assert [patch.subject for patch in read(tmp_path, processes).patches] == ["sub/c", "a", "b"]
 
 
+def test_format_patchs_cover_letter_belongs_to_a_quilt_series(
+    tmp_path: Path, processes: Processes, make_mail: MakeMail
+) -> None:
+    (tmp_path / "0000-cover-letter.patch").write_bytes(make_mail("[PATCH 0/1] mm: the whole", diff=""))
+    (tmp_path / "0001-a.patch").write_bytes(make_mail("[PATCH 1/1] mm: change a"))
+    (tmp_path / "series").write_text("0001-a.patch\n")
+    series = read_series(str(tmp_path), processes=processes, repo=None)
+    assert (series.title, len(series.patches)) == ("mm: the whole", 1)
+    assert "Why." in series.cover
+
+
 @pytest.mark.parametrize(
     ("series", "line", "words"),
     [
