@@ -106,8 +106,8 @@ class Builder:
     ) -> Build:  # fmt: skip
         """The build, made now unless it is there already; its log is written to `log` as it comes.
 
-        `source` gives a full checkout, which is only read; the work happens in a directory beside it, so that both have
-        the same relative place in every run (ccache).  `jobs` 0 uses every CPU.
+        `source` gives a full checkout, which is only read; the work happens in a directory beside it.  The checkout
+        must have the same name in every run (its parents need not): ccache sees it.  `jobs` 0 uses every CPU.
         Raises UserError when the configuration does not keep what was asked for, InfraError for a full disk.
         """
         order = self._order(applied, arch, profile)
@@ -185,7 +185,10 @@ class _Work:
             steps.append(self.configure(jobs))
             if not steps[0].ok:
                 return self._finish(config if config.is_file() else self._requested, steps, started)
+        proven = config.read_bytes()
         steps.append(self._run([self.order.info.image_target], jobs, {}))
+        if config.read_bytes() != proven:  # kconfig reads it once more before compiling
+            verify(self.order.requests, config.read_text(), self.source, self.order.info.arch)
         return self._finish(config, steps, started)
 
     @property
@@ -196,7 +199,9 @@ class _Work:
         """Make .config of the fragments and prove it.  Raises UserError when a symbol did not stick."""
         self._requested.write_text(merged(self.order.requests))
         self.say("configuring")
-        done = self._run(["allnoconfig", "olddefconfig"], jobs, {"KCONFIG_ALLCONFIG": str(self._requested)})
+        # No olddefconfig after it: allnoconfig has answered every question, and each run of kconfig tries the compiler
+        # two hundred times.
+        done = self._run(["allnoconfig"], jobs, {"KCONFIG_ALLCONFIG": str(self._requested)})
         if done.ok:
             config = (self.objects / ".config").read_text()
             verify(self.order.requests, config, self.source, self.order.info.arch)
@@ -207,7 +212,8 @@ class _Work:
         ccache.mkdir(exist_ok=True)
         # -Otarget: what two compilers say at the same time stays two messages.
         make = ["make", "-C", str(self.source), f"O={self.objects}", f"-j{jobs}", "-Otarget"]
-        make += [*self._variables(), *targets]
+        compiling = targets == [self.order.info.image_target]
+        make += [*self._variables(compiling=compiling), *targets]
         wrapped = self.sandbox.wrap(
             make, cwd=self.objects, readable=[self.source], writable=[self.objects, ccache],
             env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},
@@ -227,11 +233,11 @@ class _Work:
         done = self.processes.run(
             ["nice", "-n", str(self.nice), *wrapped], cwd=self.objects, log=self.log, on_line=hear
         )
-        if done.ok and counted and "allnoconfig" not in targets:
+        if done.ok and counted and compiling:
             self._expect(counted)
         return done
 
-    def _variables(self) -> list[str]:
+    def _variables(self, *, compiling: bool) -> list[str]:
         info, tools = self.order.info, self.order.tools
         # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
         mapped = " ".join(
@@ -244,7 +250,9 @@ class _Work:
             f"KAFLAGS={mapped}",
         ]
         if tools.ccache:
-            variables += [f"CC=ccache {tools.cross_compile}gcc", "HOSTCC=ccache gcc"]
+            variables.append("HOSTCC=ccache gcc")
+        if tools.ccache and compiling:  # configuring only asks the compiler what it can do
+            variables.append(f"CC=ccache {tools.cross_compile}gcc")
         return variables
 
     def _expected(self) -> int:
