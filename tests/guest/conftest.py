@@ -55,7 +55,7 @@ class Bench:
             image=self.directory / "bzImage",
             rootfs=self.rootfs,
             config=self.config,
-            directory=self.directory / "out",
+            console=self.directory / "out" / "console-x86_64-lockdep.log",
             processes=self.processes,
             cache=self.cache,
             is_fatal=is_fatal,

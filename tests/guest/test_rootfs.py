@@ -54,6 +54,9 @@ class FakeArchive:
     def download(self, package: Package) -> Path:
         return self.directory / package.name
 
+    def download_all(self, packages: Sequence[Package]) -> list[Path]:
+        return [self.download(package) for package in packages]
+
     def unpack(self, deb: Path, into: Path) -> None:
         self.unpacked += 1
         for name, content in self.files[deb.name].items():

@@ -16,7 +16,7 @@ from harness.errors import InfraError
 from harness.model import Case, Metric, Outcome, RunResult, SuiteResult
 from harness.report import junit
 from tests.report import samples
-from tests.report.golden import expected
+from tests.report.golden_files import expected
 
 BAD = {Outcome.FAIL, Outcome.NOT_EXERCISED, Outcome.CRASH, Outcome.TIMEOUT, Outcome.ERROR}
 LEFT_OUT = {Outcome.SKIP, Outcome.NOT_RUN}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.model import Case, Outcome, SuiteResult
 from harness.report.terminal import summary
 from tests.report import samples
-from tests.report.golden import expected
+from tests.report.golden_files import expected
 
 FREE = re.compile(r"    (again|log )  |Results ")  # lines that are there to be copied
 
