@@ -97,11 +97,6 @@ class Git:
         return done
 
 
-def environment() -> dict[str, str]:
-    """A copy of the environment that git gets here, for who starts it otherwise than through `Git.run`."""
-    return dict(_ENVIRONMENT)
-
-
 def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "") -> Path:
     """Write an empty bare repository, without starting git (a fifth of a second saved where one is made per run).
 

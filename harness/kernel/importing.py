@@ -1,8 +1,8 @@
 """A tarball or a plain directory becomes one commit, in one pass and without unpacking to disk.
 
-The stream goes through `git fast-import` uncompressed: a kernel is 86,000 files, and writing them out first would
-take longer than everything else.  The same files make the same commit.  Nothing is ever written to a path that the
-tarball chose.  Knows nothing of Debian or of what is done with the tree.
+A kernel is 86,000 files: writing them out before git reads them would take longer than everything else.  The same
+files make the same commit.  Nothing is ever written to a path that the tarball chose.  Knows nothing of Debian or of
+what is done with the tree.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import InfraError, MissingTool, UserError
+from harness.errors import MissingTool, UserError
 from harness.host.process import Child, Processes
-from harness.kernel.git import Git, environment, make_repository
+from harness.kernel.git import make_repository
+from harness.kernel.packing import Pack, Tree
 
 _MAGICS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xfd7zXZ\x00", "xz", "xz-utils"),
@@ -26,20 +27,20 @@ _MAGICS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd", "zstd"),
 )
 _BUFFER = 1 << 20
-_DATE = "946684800 +0000"  # 2000-01-01: any fixed instant does
-_MESSAGE = "Imported tree\n"
-FORMAT = 1
-"""Part of cache keys: raised when the same input would give another commit."""
+# Any fixed person and instant do: the commit depends on the files alone.
+_WHO = b"vmaharness <vmaharness@localhost> 946684800 +0000"
+FORMAT = 2
+"""Part of cache keys: raised when the same input would give another commit or another repository."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """A file as git keeps it; `link_to` is the tree path of the earlier file that a hard link repeats."""
 
-    path: str
+    path: bytes
     mode: str
     data: bytes = b""
-    link_to: str = ""
+    link_to: bytes = b""
 
 
 def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
@@ -60,19 +61,19 @@ def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
             os.close(write)
         try:
             archive = stack.enter_context(tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER))
-            root = _fast_import(repo, _tar_entries(archive), processes)
+            commit = _import(repo, _tar_entries(archive), processes)
             while source.read(_BUFFER):  # padding after the end: let the decompressor finish
                 pass
         except tarfile.TarError as error:
             raise _damaged(tarball, unpacker, tool, str(error)) from error
         if unpacker is not None and unpacker.wait(60, processes.stop) != 0:
             raise _damaged(tarball, unpacker, tool, "the decompressor reports an error")
-    return _commit(repo, root, processes)
+    return commit
 
 
 def import_directory(directory: Path, repo: Path, *, processes: Processes) -> str:
     """The same for the files of a directory."""
-    return _commit(repo, _fast_import(repo, _directory_entries(directory), processes), processes)
+    return _import(repo, _directory_entries(directory), processes)
 
 
 def _decompressor(tarball: Path) -> tuple[str, str] | None:
@@ -103,21 +104,21 @@ def _tar_entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
             yield _Entry(path, "100755" if member.mode & 0o100 else "100644", file.read() if file else b"")
 
 
-def _safe_path(name: str) -> str:
-    """The path inside the tree, "" for what is not taken over (the tree's own git data); UserError if it leads out."""
+def _safe_path(name: str) -> bytes:
+    """The path inside the tree, b"" for what is not taken over (the tree's own git data); UserError if it leads out."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts:
         raise UserError(f"the tarball names a file outside itself: {name}")
-    return "" if any(part.lower() == ".git" for part in parts) else "/".join(parts)
+    return b"" if any(part.lower() == ".git" for part in parts) else os.fsencode("/".join(parts))
 
 
 def _directory_entries(directory: Path) -> Iterator[_Entry]:
     for where, directories, files in os.walk(directory):
-        directories[:] = sorted(name for name in directories if name.lower() != ".git")
+        directories[:] = [name for name in directories if name.lower() != ".git"]
         links = [name for name in directories if (Path(where) / name).is_symlink()]
-        for name in sorted(files + links):
+        for name in files + links:
             path = Path(where) / name
-            inside = str(path.relative_to(directory))
+            inside = os.fsencode(path.relative_to(directory))
             if path.is_symlink():
                 yield _Entry(inside, "120000", os.fsencode(path.readlink()))
             elif path.is_file() and name.lower() != ".git":
@@ -125,81 +126,26 @@ def _directory_entries(directory: Path) -> Iterator[_Entry]:
                 yield _Entry(inside, "100755" if executable else "100644", path.read_bytes())
 
 
-def _quoted(path: str) -> bytes:
-    raw = os.fsencode(path)
-    if raw.startswith(b'"') or b"\n" in raw or b" " in raw:
-        return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
-    return raw
-
-
-def _fast_import(repo: Path, entries: Iterator[_Entry], processes: Processes) -> str:
-    """Feed entries to git; returns the tree they make."""
-    git = Git(processes, make_repository(repo))
-    marks, words = repo / "fast-import.marks", repo / "fast-import.err"
-    with ExitStack() as stack:
-        stderr = stack.enter_context(words.open("wb"))
-        read, write = os.pipe()
-        sink = os.fdopen(write, "wb", _BUFFER)
-        stack.callback(_close, sink)
-        child = processes.spawn(
-            git.argv(
-                "fast-import", "--quiet", "--done", "--depth=0", f"--export-marks={marks}",
-                settings=("core.compression=0", "pack.compression=0", "fastimport.unpackLimit=0"),
-            ),
-            env=environment(), stdin=read, stderr=stderr,
-        )  # fmt: skip
-        stack.callback(processes.forget, child)
-        os.close(read)
-        with suppress(BrokenPipeError):  # git says why: below
-            _write_entries(sink, entries, processes)
-            sink.flush()
-        _close(sink)
-        code = child.wait(None, processes.stop)
-        processes.stop.check()
-        if code != 0:
-            raise _import_failed(words, code)
-    commit = marks.read_text().split()[-1]
-    for path in (marks, words, *repo.glob("fast_import_crash_*")):
-        path.unlink()
-    return git.ask("rev-parse", f"{commit}^{{tree}}")
-
-
-def _close(sink: IO[bytes]) -> None:
-    """Close a pipe whose reader may have gone with something still unwritten."""
-    with suppress(BrokenPipeError):
-        sink.close()
-
-
-def _write_entries(sink: IO[bytes], entries: Iterator[_Entry], processes: Processes) -> None:
-    sink.write(b"commit refs/heads/base\nmark :1\ncommitter v <v> %s\ndata 0\n" % _DATE.encode())
-    for entry in entries:
-        processes.stop.check()
-        path = _quoted(entry.path)
-        if entry.link_to:
-            sink.write(b"C %s %s\n" % (_quoted(entry.link_to), path))
-            continue
-        sink.write(b"M %s inline %s\ndata %d\n" % (entry.mode.encode(), path, len(entry.data)))
-        sink.write(entry.data)
-        sink.write(b"\n")
-    sink.write(b"done\n")
-
-
-def _import_failed(words: Path, code: int | None) -> Exception:
-    if code == 127:
-        return MissingTool("git", "git")
-    text = words.read_text(errors="replace").strip()
-    if "No space left" in text:
-        return InfraError("the disk is full", fix="make room, or set VMAHARNESS_CACHE to another disk", detail=text)
-    return UserError("git does not take the tree", detail=text)
-
-
-def _commit(repo: Path, tree: str, processes: Processes) -> str:
-    """One commit of the tree, or of the only directory in it, on refs/heads/base."""
-    git = Git(processes, repo)
-    listed = [line for line in git.ask("ls-tree", tree).splitlines() if not line.endswith("\tpax_global_header")]
-    if len(listed) == 1 and listed[0].split()[1] == "tree":
-        tree = listed[0].split()[2]
-    dates = {"GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE}
-    commit = git.ask("commit-tree", "-m", _MESSAGE.strip(), tree, env=dates)
-    git.ask("update-ref", "refs/heads/base", commit)
+def _import(repo: Path, entries: Iterator[_Entry], processes: Processes) -> str:
+    """Make the repository with one commit of the entries, or of the only directory in them, on refs/heads/base."""
+    make_repository(repo)
+    root = Tree()
+    draft = repo / "objects" / "pack" / "tmp_pack"
+    with draft.open("w+b", buffering=_BUFFER) as file:
+        pack = Pack(file)
+        for entry in entries:
+            processes.stop.check()
+            if entry.link_to:
+                if (target := root.get(entry.link_to)) is None:
+                    raise tarfile.ReadError(f"{os.fsdecode(entry.path)} is a link to nothing")
+                root.put(entry.path, *target)
+            else:
+                root.put(entry.path, entry.mode, pack.add("blob", entry.data))
+        root.entries.pop(b"pax_global_header", None)
+        inner = next(iter(root.entries.values())) if len(root.entries) == 1 else None
+        tree = pack.add_tree(inner if isinstance(inner, Tree) else root)
+        lines = (b"tree " + tree.hex().encode(), b"author " + _WHO, b"committer " + _WHO, b"", b"Imported tree", b"")
+        commit = pack.add("commit", b"\n".join(lines)).hex()
+        pack.finish(draft, draft.parent)
+    (repo / "refs" / "heads" / "base").write_text(f"{commit}\n")
     return commit

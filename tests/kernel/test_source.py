@@ -189,6 +189,38 @@ class TestTarball:
                 archive.add(path, f"./{path.relative_to(fake)}", recursive=False)
         assert resolve(again).commit == resolve(tarball).commit == resolve(fake).commit
 
+    def test_git_names_it_as_if_it_had_been_added(self, clone: Path, resolve: Resolve, tmp_path: Path) -> None:
+        for name in ("mm.c", "mm-x", "mm0"):  # beside mm/, whose place in the order is that of "mm/"
+            (clone / name).write_text(name)
+        (clone / "large").write_bytes(os.urandom(1 << 18))
+        (clone / "empty").write_bytes(b"")
+        git(clone, "add", "-A")
+        git(clone, "commit", "-q", "-m", "more")
+        with tarfile.open(tmp_path / "t.tar", "w") as archive:
+            archive.add(clone, "linux")
+        tree = resolve(tmp_path / "t.tar")
+        assert tree.tree_id == resolve(clone).tree_id
+        assert git(tree.repo, "fsck", "--strict", "--full") == ""
+
+    def test_a_later_file_takes_the_place_of_an_earlier_one(self, tarball: Path, resolve: Resolve) -> None:
+        with tarfile.open(tarball, "a") as archive:
+            for name, data in (("door", b"old"), ("door/x", b"new"), ("mm/vma.c", b"last"), ("init", b"no directory")):
+                member = tarfile.TarInfo(f"linux-6.12.999/{name}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        tree = resolve(tarball)
+        shown = [git(tree.repo, "show", f"{tree.commit}:{name}") for name in ("door/x", "mm/vma.c", "init")]
+        assert shown == ["new", "last", "no directory"]
+
+    def test_a_link_to_nothing(self, tarball: Path, resolve: Resolve) -> None:
+        with tarfile.open(tarball, "a") as archive:
+            member = tarfile.TarInfo("linux-6.12.999/link")
+            member.type, member.linkname = tarfile.LNKTYPE, "linux-6.12.999/none"
+            archive.addfile(member)
+        with pytest.raises(UserError, match="is damaged") as caught:
+            resolve(tarball)
+        assert "link to nothing" in caught.value.detail
+
     def test_the_second_time_it_is_there(self, tarball: Path, resolve: Resolve, cache: Cache) -> None:
         first = resolve(tarball)
         (first.repo / "marker").write_text("")
