@@ -54,19 +54,24 @@ class Bench:
     def builder(self) -> Builder:
         return Builder(self.processes, self.cache, self.sandbox)
 
-    def make(self, profile: Profile | None = None, *, arch: Arch = ARCH, builder: Builder | None = None) -> Build:
+    def checkout(self, applied: AppliedTree) -> Path:
+        into = self.cache.scratch("source") / "linux"
+        checkout(applied, into, processes=self.processes)
+        self.checkouts.append(into)
+        return into
+
+    def make(self, profile: Profile | None = None) -> Build:
         applied = self.applied()
-
-        def source() -> Path:
-            into = self.cache.scratch("source") / "linux"
-            checkout(applied, into, processes=self.processes)
-            self.checkouts.append(into)
-            return into
-
-        return (builder or self.builder()).build(
-            applied, arch, profile or self.profile(),
-            source=source, jobs=2, nice=5, say=self.said.append, log=self.log,
+        return self.builder().build(
+            applied, ARCH, profile or self.profile(),
+            source=lambda: self.checkout(applied), jobs=2, nice=5, say=self.said.append, log=self.log,
         )  # fmt: skip
+
+    def configure(self, profile: Profile | None = None) -> tuple[Path | None, bool]:
+        applied = self.applied()
+        return self.builder().configure(
+            applied, ARCH, profile or self.profile(), source=lambda: self.checkout(applied), say=self.said.append
+        )
 
     def edit(self, path: str, old: str, new: str) -> None:
         text = (self.clone / path).read_text()
@@ -199,8 +204,30 @@ class TestConfig:
         assert "CC " not in bench.log.read_text()
         assert bench.builder().find(bench.applied(), ARCH, profile) is None
 
+    def test_it_can_be_proven_before_anything_is_compiled(self, bench: Bench) -> None:
+        config, cached = bench.configure()
+        assert config is not None
+        assert not cached
+        assert bench.configure() == (config, True)
+        assert bench.said == ["configuring"]
+        build = bench.make()
+        assert build.outcome is Outcome.PASS
+        assert build.config.read_text() == config.read_text()
+        assert bench.said.count("configuring") == 1
+        assert bench.configure() == (build.config, True)
+
+    def test_proving_alone_refuses_what_does_not_stick(self, bench: Bench) -> None:
+        with pytest.raises(UserError, match="wanted n, got y"):
+            bench.configure(bench.profile("CONFIG_SMP=y\nCONFIG_PER_VMA_LOCK=n\n"))
+
+    def test_a_kernel_whose_compile_changes_the_configuration(self, bench: Bench) -> None:
+        bench.edit("Makefile", "@cp $< $@", "@cp $< $@; sed -i s/CONFIG_SHMEM=y/CONFIG_SHMEM=n/ $(config)")
+        with pytest.raises(UserError, match="CONFIG_SHMEM: wanted y, got n"):
+            bench.make()
+
     def test_a_broken_kconfig_is_a_failed_build(self, bench: Bench) -> None:
         bench.edit("mm/Kconfig", "config SHMEM", "cofnig SHMEM")
+        assert bench.configure() == (None, False)
         build = bench.make()
         assert build.outcome is Outcome.FAIL
         assert (build.messages[0].path, build.messages[0].text) == ("mm/Kconfig", "syntax error")
