@@ -18,7 +18,7 @@ from harness.errors import HarnessError, InfraError, UserError
 from harness.events import Say
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Completed, Processes
-from harness.kernel.git import Git, make_repository
+from harness.kernel.git import Git, make_repository, write_error
 from harness.model import AppliedPatch, AppliedTree, Patch, PatchRole, Series, Tree
 
 _NO_DATE = b"Date: Sat, 1 Jan 2000 00:00:00 +0000\n"
@@ -67,36 +67,6 @@ def apply_series(
     )  # fmt: skip
 
 
-def checkout(applied: AppliedTree, into: Path, *, processes: Processes) -> None:
-    """All files of the tree, in a directory that is made for them; no git data.  Raises InfraError (disk full)."""
-    git, index = Git(processes, applied.repo), into.with_name(f"{into.name}.index")
-    into.mkdir(parents=True)
-    place = {"GIT_WORK_TREE": str(into), "GIT_INDEX_FILE": str(index)}
-    try:
-        for arguments in (("read-tree", applied.commit), ("checkout-index", "--all", "--force", "--quiet")):
-            # Two workers: creating 86,000 files is bound by the file system, not by git.
-            done = git.run(*arguments, env=place, cwd=into, settings=("checkout.workers=2",))
-            if not done.ok:
-                raise _write_error(done, into)
-    finally:
-        index.unlink(missing_ok=True)
-
-
-def export(applied: AppliedTree, paths: Sequence[str], into: Path, *, processes: Processes) -> None:
-    """Some files and directories of the tree, at their paths below `into`.  Raises UserError if the tree lacks one."""
-    git, index = Git(processes, applied.repo), into.with_name(f"{into.name}.index")
-    into.mkdir(parents=True, exist_ok=True)
-    place = {"GIT_WORK_TREE": str(into), "GIT_INDEX_FILE": str(index), "GIT_LITERAL_PATHSPECS": "1"}
-    try:
-        done = git.run("checkout", "--quiet", applied.commit, "--", *paths, env=place, cwd=into)
-    finally:
-        index.unlink(missing_ok=True)
-    if "did not match any" in done.words:
-        raise UserError(f"{applied.base.spec} lacks a part that is needed of it", detail=done.words)
-    if not done.ok:
-        raise _write_error(done, into)
-
-
 class _Work:
     """`git am` on an index in a scratch repository."""
 
@@ -109,7 +79,7 @@ class _Work:
     def start(self, commit: str) -> None:
         done = self.git.run("read-tree", commit, env=self._place, cwd=self.directory)
         if not done.ok:
-            raise _write_error(done, self.directory)
+            raise write_error(done, self.directory)
 
     def has_already(self, patch: Patch) -> bool:
         """Whether the patch could be taken back: then it is in the tree."""
@@ -159,7 +129,7 @@ def _refuse_hostile(patch: Patch, role: PatchRole, total: int) -> None:
 def _does_not_apply(patch: Patch, role: PatchRole, total: int, done: Completed) -> HarnessError:
     words = re.sub(r"(?m)^(hint: |When you have resolved|If you prefer to|To restore the).*\n?", "", done.words).strip()
     if "No space left on device" in words:
-        return _write_error(done, Path(patch.source))
+        return write_error(done, Path(patch.source))
     where = ""
     if match := re.search(r"patch failed: (\S.*):(\d+)", words):
         path, line = match[1], int(match[2])
@@ -201,9 +171,3 @@ def _record(
         )
         for (role, patch), line in zip(patches, listed, strict=True)
     )  # fmt: skip
-
-
-def _write_error(done: Completed, where: Path) -> InfraError:
-    if "No space left on device" in done.words:
-        return InfraError(f"the disk of {where} is full", fix="make room, or set VMAHARNESS_CACHE to another disk")
-    return InfraError(f"git {done.argv[-1]} failed for {where}", detail=done.words)

@@ -117,3 +117,10 @@ def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "")
     (path / "config").write_text("\n".join(config) + "\n")
     (path / "HEAD").write_text(f"{commit}\n" if commit else "ref: refs/heads/base\n")
     return path
+
+
+def write_error(done: Completed, where: Path) -> InfraError:
+    """What to raise when git could not write files."""
+    if "No space left on device" in done.words:
+        return InfraError(f"the disk of {where} is full", fix="make room, or set VMAHARNESS_CACHE to another disk")
+    return InfraError(f"git {done.argv[-1]} failed for {where}", detail=done.words)

@@ -77,6 +77,8 @@ def run_plan(
     except HarnessError as error:
         publish(account(error))
         raise
+    finally:
+        steps.close()
     result = account(None)
     publish(result)
     return result
@@ -89,7 +91,10 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
     Raises UserError when its kernel does not build: there is nothing to look around in.
     """
     steps = Steps(plan, directory=directory, goal=Goal.GUEST, processes=processes, cache=cache, emit=emit)
-    steps.graph.run()
+    try:
+        steps.graph.run()
+    finally:
+        steps.close()
     with steps.guest(steps.targets[0], 1) as guest:
         yield guest
 

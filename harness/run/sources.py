@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.data import patches_dir
@@ -11,7 +11,7 @@ from harness.events import Say
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.kernel.apply import checkout
+from harness.kernel.checkout import work_copy
 from harness.model import AppliedTree, Series, Tree
 from harness.series.read import read_series
 
@@ -32,25 +32,29 @@ def read_base_fix(wanted: str, tree: Tree, processes: Processes) -> Series | Non
     return None if directory is None else read_series(str(directory), processes=processes, repo=None)
 
 
-@dataclass
 class Checkout:
-    """The tree's files for compiling, checked out when first asked for and shared by all builds of the run."""
+    """The tree's files, written when first asked for and shared by all builds of the run; held until `close`."""
 
-    applied: AppliedTree
-    processes: Processes
-    cache: Cache
-    say: Say
-    _path: Path | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, processes: Processes, cache: Cache, *, kept: bool) -> None:
+        self._processes = processes
+        self._cache = cache
+        self._kept = kept
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+        self._held = ExitStack()
 
-    def __call__(self) -> Path:
+    def get(self, applied: AppliedTree, say: Say) -> Path:
+        """The directory with all files of the tree.  Raises InfraError when they cannot be written."""
         with self._lock:
             if self._path is None:
-                self.say("checking out the tree")
-                path = self.cache.scratch("source") / "linux"
-                checkout(self.applied, path, processes=self.processes)
-                self._path = path
+                say("writing the tree's files")
+                self._path = self._held.enter_context(
+                    work_copy(applied, processes=self._processes, cache=self._cache, kept=self._kept)
+                )
             return self._path
+
+    def close(self) -> None:
+        self._held.close()
 
 
 class Archives:

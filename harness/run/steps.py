@@ -83,6 +83,7 @@ class Steps:
         self._processes = processes
         self._cache = cache
         self._emit = emit
+        self._checkout = Checkout(processes, cache, kept=self.sandbox.active)
         self._builder = Builder(processes, cache, self.sandbox)
         self._check_suites()
         self.graph = Graph(
@@ -99,7 +100,6 @@ class Steps:
         )
         self.host_vma: Node[SuiteResult] | None = None
         self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
-        self._checkout: Checkout | None = None
         if goal.reaches(Goal.CONFIG):
             self._add_targets()
 
@@ -145,7 +145,7 @@ class Steps:
         for arch in needed:
 
             def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
-                program = shop.vma_program(self.applied.value, arch, report.say)
+                program = shop.vma_program(self.applied.value, arch, self._source(report), report.say)
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
@@ -207,10 +207,12 @@ class Steps:
         return applied
 
     def _source(self, report: Report) -> Callable[[], Path]:
-        """The checked-out tree, made when a build first asks for it."""
-        if self._checkout is None:
-            self._checkout = Checkout(self.applied.value, self._processes, self._cache, report.say)
-        return self._checkout
+        """Gives the tree's files, written when something first asks for them."""
+        return lambda: self._checkout.get(self.applied.value, report.say)
+
+    def close(self) -> None:
+        """Give back what is held: the work copy of the tree."""
+        self._checkout.close()
 
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,12 +11,11 @@ from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.apply import export
 from harness.model import AppliedTree, Arch, Case, CommandResult, Outcome, Payload, SuiteResult
 from harness.suites import faults, vma
 from harness.suites.programs import build_program
 from harness.suites.suite import Suite
-from harness.suites.vma_program import TREE_PATHS, VmaBuilder, VmaProgram
+from harness.suites.vma_program import VmaBuilder, VmaProgram
 
 DESCRIPTIONS = {
     "vma": "tools/testing/vma of the tree under test, on the host and in each guest; one case for each of its tests",
@@ -43,14 +43,10 @@ class Workshop:
     archive: DebianArchive
     jobs: int
 
-    def vma_program(self, applied: AppliedTree, arch: Arch, say: Say) -> VmaProgram:
-        """tools/testing/vma of the tree for an architecture."""
+    def vma_program(self, applied: AppliedTree, arch: Arch, source: Callable[[], Path], say: Say) -> VmaProgram:
+        """tools/testing/vma of the tree for an architecture; `source` gives the tree's files if it must be compiled."""
         builder = VmaBuilder(self.processes, self.cache, self.sandbox, self.archive)
-
-        def write_tree(into: Path) -> None:
-            export(applied, TREE_PATHS, into, processes=self.processes)
-
-        return builder.build(arch, applied.tree_id, write_tree, jobs=self.jobs, say=say)
+        return builder.build(arch, applied.tree_id, source, jobs=self.jobs, say=say)
 
     def faults(self, arch: Arch, say: Say) -> Prepared:
         say(f"compiling the page-fault programs for {arch}")

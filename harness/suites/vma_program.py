@@ -18,14 +18,11 @@ from harness.arch import ARCHES, cross_prefix, is_native
 from harness.errors import InfraError, MissingTool
 from harness.events import Say
 from harness.host.apt import DebianArchive
-from harness.host.cache import Cache
+from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
 from harness.suites.vma import names_of_tests
-
-TREE_PATHS = ("tools", "include", "lib", "mm", "kernel")
-"""What of the kernel tree the build reads."""
 
 _DIRECTORY = Path("tools/testing/vma")
 _SYSROOT_PACKAGES = ("liburcu-dev", "liburcu8")
@@ -46,7 +43,7 @@ class VmaProgram:
 
 
 class VmaBuilder:
-    """Builds the program.  `export` writes the named paths of the tree into an empty directory."""
+    """Builds the program."""
 
     def __init__(self, processes: Processes, cache: Cache, sandbox: Sandbox, archive: DebianArchive) -> None:
         self._processes = processes
@@ -54,8 +51,8 @@ class VmaBuilder:
         self._sandbox = sandbox
         self._archive = archive
 
-    def build(self, arch: Arch, content: str, export: Callable[[Path], None], *, jobs: int, say: Say) -> VmaProgram:
-        """The program of the tree whose content is named `content`.
+    def build(self, arch: Arch, content: str, source: Callable[[], Path], *, jobs: int, say: Say) -> VmaProgram:
+        """The program of the tree whose content is named `content`; `source` gives its files, which are only read.
 
         Raises MissingTool without a compiler or make, InfraError when libraries cannot be had.
         """
@@ -64,11 +61,10 @@ class VmaBuilder:
         key = hashlib.sha256("\0".join([content, arch, compiler, self._sandbox.mode, "1"]).encode()).hexdigest()[:32]
 
         def make(into: Path) -> None:
-            source = self._cache.scratch("vma")
-            say("copying what tools/testing/vma needs of the tree")
-            export(source)
-            self._make(arch, source, into, sysroot, jobs, say)
-            shutil.rmtree(source)
+            tree, place = source(), self._cache.scratch("vma")
+            _lay_out(tree, place)
+            self._make(arch, tree, place, into, sysroot, jobs, say)
+            remove_tree(place)
 
         entry, cached = self._cache.get("vma", key, make)
         record = json.loads((entry / "record.json").read_text())
@@ -83,8 +79,8 @@ class VmaBuilder:
             cached=cached,
         )
 
-    def _make(self, arch: Arch, source: Path, into: Path, sysroot: Path | None, jobs: int, say: Say) -> None:
-        directory, log = source / _DIRECTORY, into / "build.log"
+    def _make(self, arch: Arch, tree: Path, place: Path, into: Path, sysroot: Path | None, jobs: int, say: Say) -> None:
+        directory, log = place / _DIRECTORY, into / "build.log"
         log.touch()
         if not (directory / "Makefile").is_file():
             self._record(into, Outcome.FAIL, (), f"the tree has no {_DIRECTORY}")
@@ -97,16 +93,16 @@ class VmaBuilder:
             cc = f"{cc} -isystem {headers} -isystem {headers / triplet} -L{sysroot / 'usr/lib' / triplet}"
         argv = ["make", "-C", str(directory), f"-j{jobs}", f"CC={cc}", f"ARCH={ARCHES[arch].kbuild}", "vma"]
         say(f"compiling tools/testing/vma for {arch}")
-        readable = [] if sysroot is None else [sysroot]
+        readable = [tree] if sysroot is None else [tree, sysroot]
         done = self._processes.run(
-            self._sandbox.wrap(argv, cwd=directory, writable=[source], readable=readable), log=log, deadline_s=1800
+            self._sandbox.wrap(argv, cwd=directory, writable=[place], readable=readable), log=log, deadline_s=1800
         )
         text = log.read_text(errors="replace")
         if done.timed_out or "No space left on device" in text:
             raise InfraError(f"tools/testing/vma could not be built for {arch}", detail=text[-2000:])
         if not done.ok:
             first = next((line for line in text.splitlines() if _ERROR.search(line)), text.strip()[-200:])
-            self._record(into, Outcome.FAIL, tests, first.replace(f"{source}/", "").strip())
+            self._record(into, Outcome.FAIL, tests, first.replace(f"{place}/", "").replace(f"{tree}/", "").strip())
             return
         if not tests:
             self._record(into, Outcome.ERROR, (), f"{_DIRECTORY}: no TEST(…) lines were recognised in its sources")
@@ -139,3 +135,19 @@ class VmaBuilder:
 
         key = hashlib.sha256(repr(packages).encode()).hexdigest()[:32]
         return self._cache.get("sysroot", key, make)[0]
+
+
+def _lay_out(tree: Path, place: Path) -> None:
+    """A directory in which only tools/testing/vma is a copy, and all that it reads a link into the tree.
+
+    Its Makefile writes beside its sources, and the tree is shared with builds that run at the same time.
+    """
+    directory = Path()
+    for part in _DIRECTORY.parts:
+        (place / directory).mkdir(exist_ok=True)
+        for entry in sorted((tree / directory).iterdir()):
+            if entry.name != part:
+                (place / directory / entry.name).symlink_to(entry)
+        directory /= part
+    if (tree / _DIRECTORY).is_dir():
+        shutil.copytree(tree / _DIRECTORY, place / _DIRECTORY)

@@ -11,7 +11,8 @@ import pytest
 from harness.errors import UserError
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.kernel.apply import apply_series, checkout, export
+from harness.kernel.apply import apply_series
+from harness.kernel.checkout import work_copy, write_files
 from harness.model import AppliedTree, FileChange, PatchRole, Series, Tree
 from tests.kernel.conftest import Resolve, git, make_patch, series
 
@@ -179,8 +180,9 @@ class TestHostile:
         git(clone, "config", "filter.spy.clean", f"touch {tmp_path}/spied")
         text = (clone / VMA).read_text()
         patch = make_patch(1, {".gitattributes": ("", "*.c filter=spy\n"), VMA: (text, text + "int more;\n")})
-        checkout(apply(series(patch)), tmp_path / "out", processes=processes)
-        assert (tmp_path / "out" / VMA).read_text().endswith("int more;\n")
+        (tmp_path / "out").mkdir()
+        files = write_files(apply(series(patch)), tmp_path / "out", processes=processes)
+        assert (files / VMA).read_text().endswith("int more;\n")
         assert not (tmp_path / "spied").exists()
 
 
@@ -203,26 +205,58 @@ class TestBaseFix:
 
 
 class TestFiles:
-    def test_checkout_has_every_file_and_no_git(
-        self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
-    ) -> None:
-        into = tmp_path / "out" / "linux"
+    def test_every_file_and_no_git(self, apply: Apply, clone: Path, processes: Processes, cache: Cache) -> None:
         applied = apply(two(clone))
-        checkout(applied, into, processes=processes)
-        names = sorted(str(path.relative_to(into)) for path in into.rglob("*") if not path.is_dir())
+        with work_copy(applied, processes=processes, cache=cache, kept=True) as files:
+            names = sorted(str(path.relative_to(files)) for path in files.rglob("*") if not path.is_dir())
         assert names == sorted(git(applied.repo, "ls-tree", "-r", "--name-only", applied.commit).splitlines())
-        assert [path.name for path in into.parent.iterdir()] == ["linux"]
 
-    def test_export_has_what_was_asked_for(
-        self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
+    def test_the_next_series_changes_only_what_differs(
+        self, apply: Apply, clone: Path, processes: Processes, cache: Cache
     ) -> None:
-        export(apply(two(clone)), ["tools/testing/vma", "mm/vma.c"], tmp_path / "part", processes=processes)
-        assert sorted(path.name for path in (tmp_path / "part").rglob("*.c")) == ["vma.c", "vma.c"]
-        assert "return 2;" in (tmp_path / "part" / VMA).read_text()
+        with work_copy(apply(two(clone)), processes=processes, cache=cache, kept=True) as first:
+            assert "return 2;" in (first / VMA).read_text()
+            stays = (first / "Makefile").stat()
+            (first.parent / "objects-left-by-a-kill").mkdir()
+        with work_copy(apply(None), processes=processes, cache=cache, kept=True) as second:
+            assert second == first
+            assert "return 1;" in (second / VMA).read_text()
+            assert (second / "Makefile").stat().st_ino == stays.st_ino
+            assert [path.name for path in second.parent.iterdir() if path.is_dir()] == ["linux"]
 
-    def test_export_of_what_is_not_there(self, apply: Apply, tmp_path: Path, processes: Processes) -> None:
-        with pytest.raises(UserError, match="lacks a part"):
-            export(apply(None), ["tools/none"], tmp_path / "part", processes=processes)
+    def test_two_runs_at_once_have_a_copy_each(
+        self, apply: Apply, clone: Path, processes: Processes, cache: Cache
+    ) -> None:
+        applied = apply(two(clone))
+        with (
+            work_copy(applied, processes=processes, cache=cache, kept=True) as first,
+            work_copy(applied, processes=processes, cache=cache, kept=True) as second,
+        ):
+            assert first != second
+            assert first.name == second.name
+
+    def test_what_a_killed_run_left_is_thrown_away(
+        self, apply: Apply, clone: Path, processes: Processes, cache: Cache
+    ) -> None:
+        applied = apply(two(clone))
+        with work_copy(applied, processes=processes, cache=cache, kept=True) as files:
+            (files.parent / "changing").touch()
+            (files / "stray").touch()
+        with work_copy(applied, processes=processes, cache=cache, kept=True) as again:
+            assert not (again / "stray").exists()
+
+    def test_a_changed_file_is_written_again(
+        self, apply: Apply, clone: Path, processes: Processes, cache: Cache
+    ) -> None:
+        applied = apply(two(clone))
+        with work_copy(applied, processes=processes, cache=cache, kept=True) as files:
+            (files / VMA).write_text("tampered")
+        with work_copy(applied, processes=processes, cache=cache, kept=True) as files:
+            assert "return 2;" in (files / VMA).read_text()
+
+    def test_one_that_is_not_kept(self, apply: Apply, clone: Path, processes: Processes, cache: Cache) -> None:
+        with work_copy(apply(two(clone)), processes=processes, cache=cache, kept=False) as files:
+            assert files.is_relative_to(cache.root / "scratch")
 
 
 def test_a_shallow_clone(clone: Path, resolve: Resolve, processes: Processes, cache: Cache, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from harness.host.process import Child, Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel import build as building
 from harness.kernel import toolchain as tools
-from harness.kernel.apply import apply_series, checkout
+from harness.kernel.apply import apply_series
 from harness.kernel.build import Builder
+from harness.kernel.checkout import write_files
 from harness.kernel.elf import build_id
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile
 from tests.kernel.conftest import Resolve, git
@@ -55,10 +56,8 @@ class Bench:
         return Builder(self.processes, self.cache, self.sandbox)
 
     def checkout(self, applied: AppliedTree) -> Path:
-        into = self.cache.scratch("source") / "linux"
-        checkout(applied, into, processes=self.processes)
-        self.checkouts.append(into)
-        return into
+        self.checkouts.append(write_files(applied, self.cache.scratch("source"), processes=self.processes))
+        return self.checkouts[-1]
 
     def make(self, profile: Profile | None = None) -> Build:
         applied = self.applied()
@@ -176,8 +175,7 @@ class TestGood:
 
     def test_two_at_once_compile_once(self, bench: Bench) -> None:
         applied, profile, builder = bench.applied(), bench.profile(), bench.builder()
-        into = bench.cache.scratch("source") / "linux"
-        checkout(applied, into, processes=bench.processes)
+        into = write_files(applied, bench.cache.scratch("source"), processes=bench.processes)
         results: list[Build] = []
 
         def work(number: int) -> None:
@@ -313,8 +311,7 @@ class TestMachine:
             bench.processes.stop.set("Ctrl-C")
 
         pause = threading.Event()
-        source = bench.cache.scratch("source") / "linux"
-        checkout(applied, source, processes=bench.processes)
+        source = write_files(applied, bench.cache.scratch("source"), processes=bench.processes)
         watcher = threading.Thread(target=stop_when_it_sleeps)
         watcher.start()
         with pytest.raises(Cancelled):

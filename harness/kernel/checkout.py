@@ -1,0 +1,79 @@
+"""The tree's files on disk: work copies that are kept, so that the next series changes a few files and not 86,000.
+
+A work copy belongs to one run at a time (flock; a second run gets a second copy) and is only read by builds.  Programs
+that ran unconfined may have changed one behind our back, so such runs take a copy of their own that goes with them.
+Knows nothing of what the files are used for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from harness.host.cache import Cache, remove_tree
+from harness.host.process import Processes
+from harness.kernel.git import Git, write_error
+from harness.model import AppliedTree
+
+NAME = "linux"
+"""The work copy's directory: the same in every place, for compiler caches."""
+
+
+@contextmanager
+def work_copy(applied: AppliedTree, *, processes: Processes, cache: Cache, kept: bool) -> Iterator[Path]:
+    """All files of the tree, without git data, held until the end of the context; beside them there is room for work.
+
+    Raises InfraError when they cannot be written (disk full).
+    """
+    if not kept:
+        place = cache.scratch("source")
+        yield write_files(applied, place, processes=processes)
+        return
+    with _slot(cache, applied.base.commit) as place:
+        yield write_files(applied, place, processes=processes)
+
+
+@contextmanager
+def _slot(cache: Cache, name: str) -> Iterator[Path]:
+    """The first work copy of this base that no other run holds, or a new one."""
+    import filelock  # noqa: PLC0415 - only where it is used: start-up time
+
+    pool = cache.root / "checkouts" / name[:16]
+    pool.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        lock = filelock.FileLock(pool / f"{number}.lock", thread_local=False)
+        with suppress(filelock.Timeout):
+            lock.acquire(timeout=0)
+            break
+    try:
+        place = pool / str(number)
+        place.mkdir(exist_ok=True)
+        yield place
+    finally:
+        lock.release()
+
+
+def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> Path:
+    """Bring the work copy in `place` to the tree: git compares its index with the files' dates and writes what differs.
+
+    A run that was killed in the middle leaves `changing` behind, and what it left is thrown away.
+    """
+    files, index, changing = place / NAME, place / "index", place / "changing"
+    usable = () if changing.exists() else (files.name, index.name)
+    for leftover in place.iterdir():
+        if leftover.name not in usable:
+            remove_tree(leftover)
+    files.mkdir(exist_ok=True)
+    changing.touch()
+    environment = {"GIT_WORK_TREE": str(files), "GIT_INDEX_FILE": str(index)}
+    done = Git(processes, applied.repo).run(
+        "read-tree", "--reset", "-u", applied.commit, env=environment, cwd=files,
+        # Two workers: creating 86,000 files is bound by the file system, not by git.
+        settings=("checkout.workers=2",),
+    )  # fmt: skip
+    if not done.ok:
+        raise write_error(done, files)
+    changing.unlink()
+    return files
