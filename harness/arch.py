@@ -18,6 +18,7 @@ class ArchInfo:
     arch: Arch
     uname: str  # uname -m
     kbuild: str  # make ARCH=
+    srcarch: str  # directory below arch/
     image_target: str  # make target
     image_path: str  # below the build directory
     gnu_triplet: str  # Debian's multiarch name and the cross compiler's prefix
@@ -36,8 +37,9 @@ ARCHES: dict[Arch, ArchInfo] = {
             arch=Arch.X86_64,
             uname="x86_64",
             kbuild="x86_64",
-            image_target="bzImage",
-            image_path="arch/x86/boot/bzImage",
+            srcarch="x86",
+            image_target="vmlinux",  # QEMU starts it by its PVH entry: nothing is compressed and decompressed
+            image_path="vmlinux",
             gnu_triplet="x86_64-linux-gnu",
             debian="amd64",
             qemu="qemu-system-x86_64",
@@ -50,6 +52,7 @@ ARCHES: dict[Arch, ArchInfo] = {
             arch=Arch.ARM64,
             uname="aarch64",
             kbuild="arm64",
+            srcarch="arm64",
             image_target="Image",
             image_path="arch/arm64/boot/Image",
             gnu_triplet="aarch64-linux-gnu",

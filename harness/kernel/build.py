@@ -289,14 +289,16 @@ class _Work:
         entry = self.cache.scratch("build")
         shutil.copyfile(config, entry / "config")
         shutil.copyfile(self.log, entry / "build.log")
-        products = {"image": image, "vmlinux": self.objects / "vmlinux", "System.map": self.objects / "System.map"}
+        # What is booted may be vmlinux itself: then there is one file for both.
+        products = {"vmlinux": self.objects / "vmlinux", "System.map": self.objects / "System.map"}
+        products[_image_name(self.order.info)] = image
         for name, path in products.items():
             if good and path.is_file():
                 shutil.move(path, entry / name)
         build = Build(
             arch=self.order.info.arch, profile=self.order.profile.name, key=self.order.key,
             outcome=Outcome.PASS if good else Outcome.FAIL, directory=entry,
-            image=entry / "image" if good else None,
+            image=entry / _image_name(self.order.info) if good else None,
             vmlinux=entry / "vmlinux" if (entry / "vmlinux").is_file() else None,
             config=entry / "config", config_digest=hashlib.sha256((entry / "config").read_bytes()).hexdigest(),
             build_id=build_id(entry / "vmlinux"), log=entry / "build.log", messages=messages,
@@ -305,6 +307,11 @@ class _Work:
         )  # fmt: skip
         (entry / _RECORD).write_text(json.dumps(_record(build), indent=1) + "\n")
         return _moved(build, self.cache.publish("build", self.order.key, entry)) if good else build
+
+
+def _image_name(info: ArchInfo) -> str:
+    """The name under which the cache keeps what is booted."""
+    return "vmlinux" if info.image_path == "vmlinux" else "image"
 
 
 def _ccache_settings(directory: Path, base: Path) -> dict[str, str]:
@@ -343,7 +350,7 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
     build = Build(
         **fields,  # type: ignore[arg-type]
         messages=tuple(CompilerMessage(**message) for message in messages),
-        directory=entry, image=entry / "image", vmlinux=entry / "vmlinux", config=entry / "config",
+        directory=entry, image=entry / _image_name(order.info), vmlinux=entry / "vmlinux", config=entry / "config",
         log=entry / "build.log", cached=True, toolchain=order.tools,
     )  # fmt: skip
     # Another profile with the same requests is the same kernel.
@@ -353,6 +360,6 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
 def _moved(build: Build, entry: Path) -> Build:
     vmlinux = entry / "vmlinux"
     return replace(
-        build, directory=entry, image=entry / "image", vmlinux=vmlinux if vmlinux.is_file() else None,
+        build, directory=entry, image=entry / _image_name(ARCHES[build.arch]), vmlinux=vmlinux if vmlinux.is_file() else None,
         config=entry / "config", log=entry / "build.log",
     )  # fmt: skip

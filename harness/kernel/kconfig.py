@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness.arch import ARCHES
 from harness.data import fragments_dir
@@ -126,7 +126,7 @@ def verify(requests: Sequence[Request], config: str, source: Path, arch: Arch) -
     wrong = [request for request in requests if not _same(request.value, values.get(request.symbol, "n"))]
     if not wrong:
         return
-    tree: KconfigTree = read_kconfig(source, {"SRCARCH": _srcarch(arch), "ARCH": ARCHES[arch].kbuild})
+    tree: KconfigTree = read_kconfig(source, {"SRCARCH": ARCHES[arch].srcarch, "ARCH": ARCHES[arch].kbuild})
     wrong = [request for request in wrong if not (request.optional and request.symbol not in tree.definitions)]
     if not wrong:
         return
@@ -149,8 +149,3 @@ def _same(wanted: str, got: str) -> bool:
     if wanted.lower().startswith("0x") and got.lower().startswith("0x"):
         return int(wanted, 16) == int(got, 16)
     return wanted == got
-
-
-def _srcarch(arch: Arch) -> str:
-    """The directory below arch/, which the kernel's Makefile calls SRCARCH; the image lies in it."""
-    return PurePosixPath(ARCHES[arch].image_path).parts[1]

@@ -269,7 +269,7 @@ class TestBad:
         bench.edit("Makefile", "@cp $< $@", "@true")
         build = bench.make()
         assert build.outcome is Outcome.FAIL
-        assert "make made no arch/" in build.messages[0].text
+        assert f"make made no {ARCHES[ARCH].image_path}" in build.messages[0].text
 
 
 class TestMachine:
