@@ -32,7 +32,7 @@ install_packages() {
     [ -n "$missing" ] || return 0
     missing=$(printf '%s' "$missing" | tr '\n' ' ')
     if ! command -v apt-get >/dev/null; then
-        PYTHONPATH=$project "$python" -m harness.host.needs --explain >&2
+        PYTHONPATH=$project "$python" -m harness.host.needs --missing --explain >&2
         give_up "this is no Debian; install the programs above with your distribution's tools"
     fi
     if [ "$(id -u)" -ne 0 ]; then

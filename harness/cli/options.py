@@ -142,7 +142,7 @@ PLAN_FLAGS = (
         {"metavar": "DIR", "type": click.Path(file_okay=False)},
     ),
     PlanFlag(
-        ("keep",), ("--keep/--no-keep",), "Keep the guests' working files beside the results.", {"is_flag": True}
+        ("keep",), ("--keep/--no-keep",), "Keep the guests' kernel and initramfs beside the results.", {"is_flag": True}
     ),
 )  # fmt: skip
 

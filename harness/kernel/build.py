@@ -360,6 +360,6 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
 def _moved(build: Build, entry: Path) -> Build:
     vmlinux = entry / "vmlinux"
     return replace(
-        build, directory=entry, image=entry / _image_name(ARCHES[build.arch]), vmlinux=vmlinux if vmlinux.is_file() else None,
-        config=entry / "config", log=entry / "build.log",
+        build, directory=entry, image=entry / _image_name(ARCHES[build.arch]),
+        vmlinux=vmlinux if vmlinux.is_file() else None, config=entry / "config", log=entry / "build.log",
     )  # fmt: skip

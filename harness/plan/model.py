@@ -209,7 +209,9 @@ class Plan(_Part):
         examples=["./results"],
     )
     keep: StrictBool = Field(
-        default=False, description="Keep the guests' working files beside the results.", examples=[True]
+        default=False,
+        description="Keep what the guests were started from, kernel and initramfs, beside the results.",
+        examples=[True],
     )
 
     @field_validator("series", mode="after")

@@ -45,6 +45,10 @@ class Layout:
     def config(self, arch: str, profile: str) -> Path:
         return self.directory / f"config-{arch}-{profile}"
 
+    def guest_files(self, arch: str, profile: str) -> Path:
+        """What guests were started from, where a plan says `keep`."""
+        return self.directory / f"guest-{arch}-{profile}"
+
 
 def target_of(result: RunResult, suite: SuiteResult) -> TargetResult | None:
     """The target that `suite` ran on; None for what ran on the host."""

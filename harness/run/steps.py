@@ -264,6 +264,14 @@ class Steps:
             ),
         )  # fmt: skip
 
+    def _keep(self, target: Target, build: Build, rootfs: Rootfs) -> None:
+        """With `keep`: the kernel and the initramfs beside the results, to start them by hand."""
+        place = self.layout.guest_files(target.arch, target.profile.name)
+        place.mkdir(exist_ok=True)
+        for name, path in (("kernel", build.image), ("vmlinux", build.vmlinux), ("initramfs", rootfs.image)):
+            if path is not None:
+                shutil.copyfile(path, place / name)
+
     def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
         assert target.build is not None
         build = target.build.value
@@ -278,6 +286,8 @@ class Steps:
             runner.run()
         else:
             runner.give_up("the kernel was not built")
+        if self.plan.keep and target.rootfs is not None:
+            self._keep(target, build, target.rootfs.value)
         report.good, report.text = runner.good, runner.account
         return runner
 
