@@ -238,7 +238,7 @@ class GuestConfig:
     """How a guest is run; deadlines are for hardware speed and get scaled by accelerator and measured speed."""
 
     accel: str = "auto"  # auto, tcg, kvm
-    machine: str = "auto"  # auto: the lean one (microvm, virt); q35 also works on x86_64
+    machine: str = "auto"  # auto: q35 on x86_64, virt on arm64; microvm works on x86_64 too
     smp: int = 2
     memory_mib: int = 1024
     cmdline: str = ""  # appended to the kernel's command line

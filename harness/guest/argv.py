@@ -36,18 +36,6 @@ class Machine:
 # The first machine of an architecture is its default.
 MACHINES: tuple[Machine, ...] = (
     Machine(
-        name="microvm",
-        arch=Arch.X86_64,
-        # No PCI at all.  Its virtio-mmio devices are announced on the kernel's command line, which QEMU extends by
-        # itself (docs/system/i386/microvm.rst).  Under TCG it has no timer to calibrate the TSC against: the guest's
-        # clock may be as coarse as its ticks.
-        options=("acpi=off", "rtc=on", "isa-serial=on"),
-        accel_options={},
-        cpu={Accel.TCG: "max", Accel.KVM: "host"},
-        bus="device",
-        cmdline=("reboot=t", "tsc=reliable", "earlycon=uart8250,io,0x3f8"),
-    ),
-    Machine(
         name="q35",
         arch=Arch.X86_64,
         # Without ACPI the kernel needs not compile it either.  QEMU's smallest firmware starts the kernel at once and
@@ -60,6 +48,18 @@ MACHINES: tuple[Machine, ...] = (
         # lies where ACPI would have said.  On a busy host the watchdog of clocks would find the TSC in the wrong, and
         # that timer in its place makes a guest a hundred times slower.
         cmdline=("reboot=t", "pmtmr=0x608", "tsc=reliable", "earlycon=uart8250,io,0x3f8"),
+    ),
+    Machine(
+        name="microvm",
+        arch=Arch.X86_64,
+        # No PCI at all.  Its virtio-mmio devices are announced on the kernel's command line, which QEMU extends by
+        # itself (docs/system/i386/microvm.rst).  Under TCG it has no timer to calibrate the TSC against: the guest's
+        # clock may be as coarse as its ticks.
+        options=("acpi=off", "rtc=on", "isa-serial=on"),
+        accel_options={},
+        cpu={Accel.TCG: "max", Accel.KVM: "host"},
+        bus="device",
+        cmdline=("reboot=t", "tsc=reliable", "earlycon=uart8250,io,0x3f8"),
     ),
     Machine(
         name="virt",

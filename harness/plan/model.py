@@ -76,9 +76,8 @@ class GuestPlan(_Part):
     )
     machine: Literal["auto", "microvm", "q35", "virt"] = Field(
         default="auto",
-        description="QEMU's machine type. auto: the lean one, microvm for x86_64 and virt for arm64; "
-        "q35 is for x86_64 too.",
-        examples=["q35"],
+        description="QEMU's machine type. auto: q35 for x86_64 and virt for arm64; microvm is for x86_64 too.",
+        examples=["microvm"],
     )
     smp: int = Field(
         default=2,

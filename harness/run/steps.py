@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.arch import host_arch
+from harness.arch import host_arch, is_native
 from harness.data import fragments_dir
 from harness.errors import InfraError, UserError
 from harness.events import Emit, Event, EventKind, Say
@@ -115,7 +115,8 @@ class Steps:
         prepared = self._add_suites() if self.goal.reaches(Goal.GUEST) else {}
         rootfs = {arch: self._add_rootfs(arch, nodes) for arch, nodes in prepared.items()}
         configs = [target.config for target in self.targets if target.config]  # all, before anything compiles
-        for order, target in enumerate(self.targets):
+        # Guests of another architecture take longest (emulated ASan): their kernels first, so that they overlap.
+        for order, target in enumerate(sorted(self.targets, key=lambda target: is_native(target.arch))):
             target.rootfs = rootfs.get(target.arch)
             target.build = self.graph.add(
                 f"build {target.name}", self._build_of(target, order), needs=configs, uses="compile"

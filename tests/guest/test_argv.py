@@ -78,7 +78,7 @@ def test_devices_hang_on_the_machines_bus(machine: str, bus: str) -> None:
 
 
 def test_every_architecture_has_a_default_machine() -> None:
-    assert [argv.find_machine(arch, "auto").name for arch in Arch] == ["microvm", "virt"]
+    assert [argv.find_machine(arch, "auto").name for arch in Arch] == ["q35", "virt"]
 
 
 def test_a_machine_of_another_architecture_is_a_user_error() -> None:

@@ -22,7 +22,7 @@ def test_boot_and_first_command(bench: Bench) -> None:
         boot = guest.boot()
     assert (boot.outcome, boot.message) == (Outcome.PASS, "")
     assert 0 < boot.init_s <= boot.ssh_s <= boot.total_s
-    assert (boot.accel, boot.accel_reason, boot.machine) == (Accel.KVM, "a test", "microvm")
+    assert (boot.accel, boot.accel_reason, boot.machine) == (Accel.KVM, "a test", "q35")
     assert list(boot.argv) == [str(bench.qemu.program), *bench.qemu.argv()[1:]]
     assert boot.cmdline == bench.qemu.option("-append")
     assert boot.console == bench.directory / "out" / "console-x86_64-lockdep.log"
