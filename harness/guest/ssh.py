@@ -154,7 +154,7 @@ class Session:
         self._check()
         started = time.monotonic()
         self._heard_at = started
-        channel = self._open(timeout_s)
+        channel = self._open(min(timeout_s, pulse_s))
         with channel:
             out, err = Output(on_line), Output()
             # A shell that has more to do stays, and turns a signal into 128+N, which SSH would tell otherwise.
@@ -177,21 +177,24 @@ class Session:
             return CommandResult(code, out.text(), err.text(), time.monotonic() - started)
 
     def _open(self, timeout_s: float) -> Channel:
-        """A channel; opening it takes an answer from the guest, so it is waited for beside the guest's death."""
+        """A channel; opening it takes an answer from the guest, which is a sign of life, within `timeout_s`."""
         transport = self.transport
         opened: list[Channel] = []
         failed: list[str] = []
 
         def work() -> None:
             try:
-                opened.append(transport.open_session(timeout=timeout_s))
+                opened.append(transport.open_session(timeout=timeout_s + 5.0))
             except (SSHException, EOFError, OSError) as error:
                 failed.append(str(error) or type(error).__name__)
 
         thread = threading.Thread(target=work, name="guest-open", daemon=True)
         thread.start()
+        deadline = Deadline(timeout_s)
         while thread.is_alive():
             self._check()
+            if deadline.expired:
+                raise self._lost(f"no sign of life for {timeout_s:.4g} s", "silence")
             thread.join(0.02)
         if not opened:
             raise self._lost(f"no SSH channel: {failed[0]}")

@@ -20,6 +20,8 @@ PANIC_GRACE_S = 1.0
 """How long a guest that has said something fatal may finish saying it before it counts as dead."""
 
 _TICK_S = 0.02
+# What the kernel says last of all when it was told to stop (kernel/reboot.c); not every machine ends QEMU then.
+_STOPPED = re.compile(r"reboot: (?:System halted|Power down|Power off not available)")
 _TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
 
 
@@ -159,6 +161,8 @@ class Watch:
             with self._lock:
                 if not self._fatal_at and self._is_fatal(line):
                     self._fatal_line, self._fatal_at = untimed(line), time.monotonic()
+                elif not self._shutdown and _STOPPED.search(line):
+                    self._shutdown, self._shutdown_at = "the guest halted", time.monotonic()
 
     def _judge(self) -> None:
         """A guest that is doomed, but whose QEMU does not end, is dead after the time of grace."""

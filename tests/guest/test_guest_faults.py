@@ -71,6 +71,7 @@ def test_the_panic_event_of_qemu_counts_too(bench: Bench) -> None:
         ([RESET, {"exit": 0}], "exit: the guest reset itself: QEMU ended with exit code 0"),
         ([OFF, {"exit": 0}], "exit: the guest powered itself off: QEMU ended with exit code 0"),
         ([RESET], "exit: the guest reset itself"),
+        ([{"console": "[    1.0] reboot: Power off not available: System halted instead\n"}], "exit: the guest halted"),
         ([{"exit": 134}], "exit: QEMU ended with exit code 134"),
     ],
 )
@@ -230,6 +231,17 @@ def test_a_guest_without_a_sign_of_life(bench: Bench) -> None:
     bench.sshd.handlers["suite"] = handler
     with bench.guest() as guest:
         guest.boot()
+        with pytest.raises(GuestLost, match="no sign of life for") as caught:
+            guest.run(["suite"], timeout_s=100)
+    assert caught.value.reason == "silence"
+
+
+def test_a_guest_that_is_frozen_between_commands(bench: Bench) -> None:
+    bench.config = replace(bench.config, silence_s=0.5)
+    with bench.guest() as guest:
+        guest.boot()
+        for transport in bench.sshd.transports:
+            transport.packetizer.send_message = lambda *_: None  # type: ignore[method-assign]
         with pytest.raises(GuestLost, match="no sign of life for") as caught:
             guest.run(["suite"], timeout_s=100)
     assert caught.value.reason == "silence"
