@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-ARCHES = {"x86_64": ("x86_64", "bzImage"), "arm64": ("arm64", "Image")}
+from harness.arch import ARCHES
+from harness.model import Arch
 
 
 def row(what: str, value: str, aim: str, detail: str = "") -> None:
@@ -78,12 +79,12 @@ class Bench:
         )
         wall, cpu = 0.0, {}
         for target in result["targets"]:
-            arch, image = ARCHES[target["arch"]]
-            objects = self.work / f"plain-{arch}"
+            info = ARCHES[Arch(target["arch"])]
+            objects = self.work / f"plain-{info.arch}"
             objects.mkdir()
             shutil.copy(self.work / "cold" / f"config-{target['arch']}-{target['profile']}", objects / ".config")
-            argv = ["make", "-s", f"-j{os.cpu_count()}", f"O={objects}", f"ARCH={arch}",
-                    f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}", image]  # fmt: skip
+            argv = ["make", "-s", f"-j{os.cpu_count()}", f"O={objects}", f"ARCH={info.kbuild}",
+                    f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}", info.image_target]  # fmt: skip
             before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
             subprocess.run(argv, cwd=source, env={**os.environ, "CCACHE_DISABLE": "1"}, check=True)
             wall += time.monotonic() - started

@@ -2,6 +2,7 @@
 
 Layout below `root` (default ~/.cache/vmaharness, or VMAHARNESS_CACHE)::
 
+    checkouts/NAME/N/    work copies of a kernel tree, kept between runs; N.lock is held by the run that uses one
     store/KIND/KEY/      finished entries; a `.complete` file is written before the rename that publishes them
     locks/KIND-KEY.lock  held (flock) while an entry is being made, so two runs never make the same thing twice
     scratch/PID-XXXX/    work in progress of one process; `owner.lock` is held as long as that process lives
@@ -18,6 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from harness.errors import InfraError
@@ -131,6 +133,28 @@ class Cache:
             path.rename(self.scratch("replaced"))
         work.rename(path)
         return path
+
+    @contextmanager
+    def slot(self, kind: str, name: str) -> Iterator[Path]:
+        """A directory that is kept between runs and held by one at a time: the first free one of that name.
+
+        Nothing is promised of what is in it: its last holder may have been killed in the middle of a change.
+        """
+        import filelock  # noqa: PLC0415
+
+        pool = self.root / kind / name
+        pool.mkdir(parents=True, exist_ok=True)
+        for number in count():
+            lock = filelock.FileLock(pool / f"{number}.lock", thread_local=False)
+            with suppress(filelock.Timeout):
+                lock.acquire(timeout=0)
+                break
+        try:
+            place = pool / str(number)
+            place.mkdir(exist_ok=True)
+            yield place
+        finally:
+            lock.release()
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

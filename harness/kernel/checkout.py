@@ -8,8 +8,7 @@ Knows nothing of what the files are used for.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.host.cache import Cache, remove_tree
@@ -31,28 +30,8 @@ def work_copy(applied: AppliedTree, *, processes: Processes, cache: Cache, kept:
         place = cache.scratch("source")
         yield write_files(applied, place, processes=processes)
         return
-    with _slot(cache, applied.base.commit) as place:
+    with cache.slot("checkouts", applied.base.commit[:16]) as place:
         yield write_files(applied, place, processes=processes)
-
-
-@contextmanager
-def _slot(cache: Cache, name: str) -> Iterator[Path]:
-    """The first work copy of this base that no other run holds, or a new one."""
-    import filelock  # noqa: PLC0415 - only where it is used: start-up time
-
-    pool = cache.root / "checkouts" / name[:16]
-    pool.mkdir(parents=True, exist_ok=True)
-    for number in count():
-        lock = filelock.FileLock(pool / f"{number}.lock", thread_local=False)
-        with suppress(filelock.Timeout):
-            lock.acquire(timeout=0)
-            break
-    try:
-        place = pool / str(number)
-        place.mkdir(exist_ok=True)
-        yield place
-    finally:
-        lock.release()
 
 
 def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 from harness.data import patches_dir
 from harness.events import Say
-from harness.host.apt import DebianArchive
+from harness.host.apt import SUITES, DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel.checkout import work_copy
@@ -55,6 +56,16 @@ class Checkout:
 
     def close(self) -> None:
         self._held.close()
+
+
+def guest_suite() -> str:
+    """The Debian suite whose programs guests run: the host's own, so that what is linked here runs there."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    codename = release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
+    return codename if codename in SUITES else SUITES[0]
 
 
 class Archives:

@@ -31,7 +31,7 @@ from harness.report.files import Layout
 from harness.run import history
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report
-from harness.run.sources import Archives, Checkout, read_base_fix
+from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
 from harness.run.target import TargetRunner, select
 from harness.series.read import read_series
@@ -40,9 +40,6 @@ from harness.verdict.console import is_fatal
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
-
-GUEST_SUITE = "bookworm"
-"""The Debian suite whose programs guests run; the host's own, so that what is linked here runs there."""
 
 
 @dataclass(slots=True)
@@ -127,7 +124,7 @@ class Steps:
 
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
-        shop = Workshop(self._processes, self._cache, self.sandbox, self.archives(GUEST_SUITE), self.jobs)
+        shop = Workshop(self._processes, self._cache, self.sandbox, self.archives(guest_suite()), self.jobs)
         prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.plan.arch}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
@@ -164,7 +161,7 @@ class Steps:
         def make(report: Report) -> Rootfs:
             payloads = [node.value.payload for node in prepared]
             return build_rootfs(
-                arch, payloads, archive=self.archives(GUEST_SUITE), cache=self._cache, processes=self._processes,
+                arch, payloads, archive=self.archives(guest_suite()), cache=self._cache, processes=self._processes,
                 say=report.say,
             )  # fmt: skip
 

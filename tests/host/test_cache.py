@@ -91,6 +91,15 @@ def test_waiting_for_a_lock_can_be_interrupted(tmp_path: Path) -> None:
             pass
 
 
+def test_a_slot_is_kept_and_held_by_one_at_a_time(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        with cache.slot("work", "a") as first, cache.slot("work", "a") as second:
+            assert first != second
+            (first / "file").touch()
+        with cache.slot("work", "a") as again:
+            assert (again / "file").exists()
+
+
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InfraError, match="cannot use the cache") as caught, Cache(tmp_path / "file" / "cache"):
