@@ -66,7 +66,7 @@ def run(tmp_path: Path) -> Run:
         before = qemus()
         directory = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         done = subprocess.run(
-            [sys.executable, "-m", "harness.cli", "run", *arguments, "--accel", "tcg", "--out", directory],
+            [sys.executable, "-m", "harness.cli.main", "run", *arguments, "--accel", "tcg", "--out", directory],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True, text=True, check=False, timeout=3000,
         )  # fmt: skip
