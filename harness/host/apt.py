@@ -224,7 +224,7 @@ class DebianArchive:
             "APT::Sandbox::User": "",
             "APT::Get::List-Cleanup": "false",
             "Acquire::Languages": "none",
-            "Acquire::Retries": "2",
+            "Acquire::Retries": "1",
             "Dir::Etc::sourcelist": str(root / "sources.list"),
             "Dir::Etc::sourceparts": str(root / "etc"),
             "Dir::Etc::preferences": "/dev/null",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import InfraError, UserError
+from harness.host import apt
 from harness.host.apt import DebianArchive, find_mirrors
 from harness.host.cache import Cache
 from harness.host.process import Processes
@@ -31,6 +33,19 @@ def test_other_vendors_archives_are_passed_over(tmp_path: Path) -> None:
 def test_an_unknown_suite_is_the_users_error(tmp_path: Path) -> None:
     with Processes() as processes, Cache(tmp_path / "cache") as cache, pytest.raises(UserError, match="potato"):
         DebianArchive(processes, cache, lambda _: None, suite="potato")
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt")
+def test_without_a_network_it_says_what_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apt, "find_mirrors", lambda _: ("http://127.0.0.1:9/debian", "http://127.0.0.1:9/security"))
+    with (
+        Processes() as processes,
+        Cache(tmp_path / "cache") as cache,
+        pytest.raises(InfraError, match="cannot be reached, and nothing of it is in the cache") as caught,
+    ):
+        DebianArchive(processes, cache, lambda _: None).candidate("busybox-static", "amd64")
+    assert "--tree PATH" in caught.value.fix
+    assert "Could not connect" in caught.value.detail
 
 
 @pytest.mark.network
