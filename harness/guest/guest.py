@@ -71,7 +71,7 @@ class Guest:
         self._machine = find_machine(arch, config.machine)
         self._accel, self._accel_reason = accel or choose_accel(config.accel, arch)
         self._program = program
-        self._cmdline = kernel_cmdline(self._machine, config.cmdline)
+        self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline)
         self._argv: tuple[str, ...] = ()
         self._keys: Keys | None = None
         self._port = 0

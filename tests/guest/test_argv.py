@@ -95,5 +95,11 @@ def test_the_users_parameters_come_last(arch: Arch, console: str) -> None:
     assert cmdline[-2:] == ["quiet", "a=b"]
 
 
+def test_watchdogs_are_patient_with_translated_code_only() -> None:
+    tcg, kvm = (value(whole(Arch.X86_64, accel), "-append") for accel in (Accel.TCG, Accel.KVM))
+    assert "rcupdate.rcu_cpu_stall_timeout=60" in tcg
+    assert "stall_timeout" not in kvm
+
+
 def test_a_comma_in_a_path_is_no_new_option() -> None:
     assert argv.console_args(Path("/o/a,b"))[1] == "file,id=console,path=/o/a,,b"
