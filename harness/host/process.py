@@ -193,8 +193,12 @@ class Processes:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
+        nice: int = 0,
     ) -> Child:
-        """Start a program under a keeper.  Raises Cancelled after a stop, InfraError when no process can be made."""
+        """Start a program under a keeper, in a session of its own without a terminal.
+
+        `nice` 1 to 19 makes it give way to others.  Raises Cancelled after a stop, InfraError when there is no process.
+        """
         self.stop.check()
         arguments = [str(word) for word in argv]
         read, write = os.pipe()
@@ -209,8 +213,9 @@ class Processes:
             raise InfraError(f"cannot start {arguments[0]}: {error}") from error
         finally:
             os.close(read)
+        if nice:
+            _give_way(popen.pid, nice)
         child = Child(arguments, popen, write)
-        child._popen = popen
         with self._lock:
             self._children.add(child)
         return child
@@ -232,6 +237,7 @@ class Processes:
         on_line: Callable[[str], None] | None = None,
         deadline_s: float | None = None,
         pass_fds: Sequence[int] = (),
+        nice: int = 0,
     ) -> Completed:
         """Run a program to its end.
 
@@ -240,7 +246,7 @@ class Processes:
         Raises Cancelled when a stop is asked for, InfraError when the program cannot be started at all.
         """
         child = self.spawn(
-            argv, cwd=cwd, env=env, pass_fds=pass_fds, stdout=subprocess.PIPE,
+            argv, cwd=cwd, env=env, pass_fds=pass_fds, nice=nice, stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
         )  # fmt: skip
@@ -284,6 +290,17 @@ class Processes:
         for thread in threads:
             thread.start()
         return threads
+
+
+def _give_way(pid: int, nice: int) -> None:
+    """Lower a keeper's priority before it starts its program, which inherits it.
+
+    Where the kernel schedules sessions as groups (sched(7), autogroup), the nice value counts inside the group only,
+    and the group has one of its own.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:

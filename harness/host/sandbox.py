@@ -67,7 +67,8 @@ class Sandbox:
         return ["bwrap", *options, "--remount-ro", "/", "--chdir", str(cwd), "--", *words]
 
 
-_ISOLATION = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv")
+# No --new-session: `Processes` starts everything in a session of its own, and that has the priority of the build.
+_ISOLATION = ("--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--clearenv")
 
 
 def _system_mounts() -> list[str]:

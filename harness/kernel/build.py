@@ -230,9 +230,7 @@ class _Work:
                         f"compiled {counted}" + (f" of ~{max(expected, counted)}" if expected else "") + " objects"
                     )
 
-        done = self.processes.run(
-            ["nice", "-n", str(self.nice), *wrapped], cwd=self.objects, log=self.log, on_line=hear
-        )
+        done = self.processes.run(wrapped, cwd=self.objects, log=self.log, on_line=hear, nice=self.nice)
         if done.ok and counted and compiling:
             self._expect(counted)
         return done

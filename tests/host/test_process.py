@@ -124,3 +124,16 @@ def test_cpu_time_includes_children() -> None:
     with Processes() as processes:
         done = processes.run(["sh", "-c", "sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'"])
     assert done.cpu_seconds > 0.02
+
+
+def test_a_program_gives_way_with_its_whole_session() -> None:
+    with Processes() as processes:
+        done = processes.run(["sh", "-c", "nice; cat /proc/self/autogroup 2>/dev/null || true"], nice=7)
+    value, _, group = done.text.partition("\n")
+    assert value == "7"
+    assert not group or group.strip().endswith("nice 7")
+
+
+def test_a_program_has_no_terminal() -> None:
+    with Processes() as processes:
+        assert processes.run(["sh", "-c", "exec </dev/tty"]).exit_code != 0
