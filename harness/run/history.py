@@ -11,6 +11,10 @@ from pathlib import Path
 from harness.model import StepTime
 
 
+LEAST_S = 0.5
+"""Less is no work but a look into the cache, and nobody waits for it."""
+
+
 def load(path: Path) -> dict[str, float]:
     """Seconds by step name; empty where there is no history or it cannot be read."""
     with suppress(OSError, ValueError):
@@ -22,7 +26,8 @@ def load(path: Path) -> dict[str, float]:
 
 def save(path: Path, steps: Iterable[StepTime]) -> None:
     """Remember the steps that did their work this time."""
-    known = load(path) | {step.name: round(step.seconds, 2) for step in steps if not step.cached}
+    worked = (step for step in steps if not step.cached and step.seconds >= LEAST_S)
+    known = load(path) | {step.name: round(step.seconds, 2) for step in worked}
     draft = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

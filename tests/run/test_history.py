@@ -11,7 +11,7 @@ from harness.run.history import load, save
 def test_only_real_work_is_remembered(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "times.json"
     save(path, [StepTime("build", 200.0, False), StepTime("boot", 3.0, False)])
-    save(path, [StepTime("build", 0.1, True), StepTime("boot", 4.0, False)])
+    save(path, [StepTime("build", 0.1, True), StepTime("boot", 4.0, False), StepTime("apply", 0.1, False)])
     assert load(path) == {"build": 200.0, "boot": 4.0}
 
 
