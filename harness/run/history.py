@@ -10,7 +10,6 @@ from pathlib import Path
 
 from harness.model import StepTime
 
-
 LEAST_S = 0.5
 """Less is no work but a look into the cache, and nobody waits for it."""
 
