@@ -17,7 +17,8 @@ LAST_LINES = 40
 
 INIT_MARK = "vmaharness: init"
 SSH_MARK = "vmaharness: ssh"
-"""What the guest's init says when it starts and when SSH takes connections."""
+NO_SSH_MARK = "vmaharness: no ssh"
+"""What the guest's init says when it starts, when SSH takes connections, and when it never will."""
 
 _MAX_LINE_BYTES = 64 * 1024  # a console that never ends its line must not fill the memory
 

@@ -18,13 +18,13 @@ from harness.guest.console import Console
 from harness.guest.deadlines import Deadline, Pace
 from harness.guest.keys import Keys, make_keys
 from harness.guest.qemu import Qemu, find_program
-from harness.guest.ssh import Session, connect_once
+from harness.guest.ssh import LAST_WORDS_S, Session, connect_once
 from harness.guest.watch import Death, Watch
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome, Rootfs
 
-_OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.ERROR}
+_OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH}
 _SETTLE_S = 3.0
 _QUIET_S = 1.0
 
@@ -192,6 +192,8 @@ class Guest:
                     return Session(found, watch, stop)
                 problem = found
                 stop.sleep(0.05)
+            elif watch.no_ssh:
+                self._give_up("ssh", watch.no_ssh)
             elif time.monotonic() - self.console.last_change > silence_s:
                 self._give_up("silence", f"no word on the console for {silence_s:.4g} s")
             else:
@@ -278,10 +280,18 @@ class Guest:
                 return
 
     def interactive(self, *, term: str = "linux") -> int:
-        """A shell on the user's terminal, to its end; returns its exit code.  Raises GuestLost."""
+        """A shell on the user's terminal, to its end; returns its exit code, 0 when the user ended the guest.
+
+        Raises GuestLost when the guest ended in another way.
+        """
         from harness.guest.terminal import attach, standard  # noqa: PLC0415 - termios only where there is a terminal
 
         stdin, stdout = standard()
         code = attach(self._session.transport, self._watch, self._processes.stop, term=term, stdin=stdin, stdout=stdout)
+        last_words = Deadline(LAST_WORDS_S if code == 255 else 0.0)
+        while self.death is None and not last_words.expired:
+            self._processes.stop.sleep(0.02)
+        if self.death is not None and self.death.orderly:
+            return 0
         self._raise_if_dead()
         return code

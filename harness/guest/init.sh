@@ -14,7 +14,7 @@ wait $network || echo '<1>vmaharness: no network device eth0' >/dev/kmsg
 if wait $ssh; then
     echo '<1>vmaharness: ssh' >/dev/kmsg
 else
-    echo "<1>vmaharness: dropbear ended with status $?" >/dev/kmsg
+    echo "<1>vmaharness: no ssh, dropbear ended with status $?" >/dev/kmsg
 fi
 ifconfig lo 127.0.0.1 up
 # Process 1 must never end, and inherits orphans: the shell reaps them while it waits for its own child.

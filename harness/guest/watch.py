@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.guest.console import INIT_MARK, SSH_MARK, Console
+from harness.guest.console import INIT_MARK, NO_SSH_MARK, SSH_MARK, Console
 
 PANIC_GRACE_S = 1.0
 """How long a guest that has said something fatal may finish saying it before it counts as dead."""
@@ -22,6 +22,7 @@ PANIC_GRACE_S = 1.0
 _TICK_S = 0.02
 # What the kernel says last of all when it was told to stop (kernel/reboot.c); not every machine ends QEMU then.
 _STOPPED = re.compile(r"reboot: (?:System halted|Power down|Power off not available)")
+_ORDERLY = re.compile(r"reboot: (?:System halted|Power down|Power off not available|Restarting system)")
 _TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
 
 
@@ -33,6 +34,7 @@ class Death:
     message: str
     last_lines: tuple[str, ...]
     after_s: float  # since QEMU's start
+    orderly: bool = False  # somebody told the guest to halt, power off or restart
 
 
 class Program(Protocol):
@@ -85,9 +87,11 @@ class Watch:
         self._fatal_at = 0.0
         self._shutdown = ""
         self._shutdown_at = 0.0
+        self._orderly = False
         self.death: Death | None = None
         self.init_s = 0.0  # QEMU's start to the marks of init; 0 while not seen
         self.ssh_mark_s = 0.0
+        self.no_ssh = ""  # what init said when SSH would not start
 
     def start(self) -> None:
         self._thread.start()
@@ -119,7 +123,10 @@ class Watch:
         with self._lock:
             if self.death is not None:
                 return self.death
-            self.death = Death(reason, message, self._console.last_lines, time.monotonic() - self._started)
+            self.death = Death(
+                reason, message, self._console.last_lines, time.monotonic() - self._started,
+                orderly=reason == "exit" and self._orderly,
+            )  # fmt: skip
             os.write(self._write, b".")
         if self._on_death is not None:
             self._on_death(self.death)
@@ -158,7 +165,10 @@ class Watch:
                 self.init_s = time.monotonic() - self._started
             elif not self.ssh_mark_s and SSH_MARK in line:
                 self.ssh_mark_s = time.monotonic() - self._started
+            elif not self.no_ssh and NO_SSH_MARK in line:
+                self.no_ssh = untimed(line)
             with self._lock:
+                self._orderly = self._orderly or bool(_ORDERLY.search(line))
                 if not self._fatal_at and self._is_fatal(line):
                     self._fatal_line, self._fatal_at = untimed(line), time.monotonic()
                 elif not self._shutdown and _STOPPED.search(line):

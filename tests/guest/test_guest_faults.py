@@ -116,6 +116,14 @@ def test_ssh_that_never_listens(bench: Bench) -> None:
     assert boot.init_s > 0
 
 
+def test_ssh_that_says_that_it_will_not_come(bench: Bench) -> None:
+    bench.qemu.plan([{"console": INIT + "[    1.0][    T1] vmaharness: no ssh, dropbear ended with status 139\n"}])
+    with bench.guest() as guest:
+        boot = guest.boot()
+    assert boot.outcome is Outcome.CRASH
+    assert boot.message == "ssh: vmaharness: no ssh, dropbear ended with status 139"
+
+
 def test_ssh_that_takes_connections_and_says_nothing(bench: Bench) -> None:
     bench.config = replace(bench.config, boot_s=1.5)
     bench.sshd.mute = True

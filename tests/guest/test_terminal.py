@@ -88,6 +88,22 @@ def test_a_guest_that_dies_gives_the_terminal_back(bench: Bench, tty: Ends) -> N
     assert termios.tcgetattr(theirs) == before
 
 
+def test_a_guest_that_the_user_powers_off_is_no_failure(bench: Bench, tty: Ends) -> None:
+    bench.sshd.handlers["-shell-"] = shell
+    ours, _theirs = tty
+
+    def user() -> None:
+        read_until(ours, b"welcome")
+        bench.qemu.play({"console": "[    9.0][   T50] reboot: Restarting system\n"}, {"exit": 0})
+
+    with bench.guest() as guest:
+        guest.boot()
+        thread = threading.Thread(target=user)
+        thread.start()
+        assert guest.interactive() == 0
+        thread.join()
+
+
 def test_input_may_be_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """No terminal at all: what is piped in is sent, then the end of it."""
     bench.sshd.handlers["-shell-"] = shell
