@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,14 @@ class Ended:
 Run = Callable[..., Ended]
 
 
-def qemus() -> set[str]:
-    """Every QEMU that runs on this machine, by process id."""
-    return {
-        path.parent.name for path in Path("/proc").glob("[0-9]*/comm")
-        if path.exists() and path.read_text().startswith("qemu-system")
-    }  # fmt: skip
+def mentioned(directory: Path) -> list[str]:
+    """Processes with this directory on their command line: QEMU's has its console."""
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # ended meanwhile
+            if str(directory).encode() in cmdline.read_bytes():
+                found.append(cmdline.parent.name)
+    return found
 
 
 @pytest.fixture
@@ -63,14 +66,13 @@ def run(tmp_path: Path) -> Run:
     """`run(arguments…)`: vmaharness run with a results directory of its own, under TCG."""
 
     def start(*arguments: str) -> Ended:
-        before = qemus()
         directory = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         done = subprocess.run(
             [sys.executable, "-m", "harness.cli.main", "run", *arguments, "--accel", "tcg", "--out", directory],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True, text=True, check=False, timeout=3000,
         )  # fmt: skip
-        assert qemus() <= before, "a QEMU has outlived its run"
+        assert mentioned(directory) == [], "something has outlived its run"
         return Ended(done.returncode, done.stderr + done.stdout, directory)
 
     return start

@@ -44,7 +44,7 @@ static void unmap_anon(struct run *run)
 const struct workload anon = {
 	.name = "anon",
 	.summary = "first touch of anonymous memory",
-	.ops = 4096,
+	.ops = 2048,
 	.window = 1024,
 	.open = map_anon,
 	.touch = touch_stripe,
@@ -65,7 +65,7 @@ static void drop_pages(struct run *run)
 const struct workload refault = {
 	.name = "refault",
 	.summary = "touch again after MADV_DONTNEED",
-	.ops = 4096,
+	.ops = 2048,
 	.window = 1024,
 	.setup = map_anon,
 	.touch = touch_stripe,

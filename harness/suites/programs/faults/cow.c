@@ -146,7 +146,7 @@ static void unmap_area(struct run *run)
 const struct workload cow = {
 	.name = "cow",
 	.summary = "write to memory that is shared with a child after fork",
-	.ops = 512,	/* each copy flushes the TLBs of the other threads */
+	.ops = 256,	/* each copy flushes the TLBs of the other threads */
 	.window = 512,
 	.setup = map_area,
 	.open = fill_and_fork,

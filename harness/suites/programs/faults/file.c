@@ -83,7 +83,7 @@ static void verify_mapping(struct worker *worker)
 const struct workload file_read = {
 	.name = "file-read",
 	.summary = "read page-cache pages through a mapping (fault-around)",
-	.ops = 16384,	/* sixteen pages a fault */
+	.ops = 8192,	/* sixteen pages a fault */
 	.window = 2048,
 	.faults_around = true,
 	.setup = write_file,
@@ -133,7 +133,7 @@ static void verify_file(struct worker *worker)
 const struct workload file_write = {
 	.name = "file-write",
 	.summary = "write page-cache pages through a shared mapping",
-	.ops = 4096,
+	.ops = 2048,
 	.window = 1024,
 	.setup = write_file,
 	.open = map_writable,

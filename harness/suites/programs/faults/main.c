@@ -127,7 +127,7 @@ static bool run_case(const struct workload *workload, const struct options *opt,
 int main(int argc, char **argv)
 {
 	struct options opt = {
-		.threads = 1, .repeat = 5, .seed = 1, .dir = "/tmp",
+		.threads = 1, .repeat = 3, .seed = 1, .dir = "/tmp",
 	};
 	bool good = true;
 	int i;

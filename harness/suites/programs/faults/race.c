@@ -223,7 +223,7 @@ static void write_mmap(struct worker *worker)
 const struct workload race_mmap = {
 	.name = "race.mmap",
 	.summary = "faults while another thread maps new memory in their place",
-	.ops = 200,
+	.ops = 100,
 	.window = 64,
 	.setup = map_area,
 	.touch = fault_leniently,
@@ -256,7 +256,7 @@ static void write_munmap(struct worker *worker)
 const struct workload race_munmap = {
 	.name = "race.munmap",
 	.summary = "faults while another thread unmaps memory and maps it again",
-	.ops = 200,
+	.ops = 100,
 	.window = 64,
 	.setup = expect_holes,
 	.touch = fault_leniently,
@@ -293,7 +293,7 @@ static void write_mprotect(struct worker *worker)
 const struct workload race_mprotect = {
 	.name = "race.mprotect",
 	.summary = "faults while another thread changes the protection",
-	.ops = 200,
+	.ops = 100,
 	.window = 64,
 	.setup = map_area,
 	.touch = fault_strictly,
@@ -368,7 +368,7 @@ static void write_mremap(struct worker *worker)
 const struct workload race_mremap = {
 	.name = "race.mremap",
 	.summary = "faults while another thread moves the pages away",
-	.ops = 100,
+	.ops = 50,
 	.window = 64,
 	.setup = map_area_and_target,
 	.touch = fault_leniently,

@@ -58,7 +58,7 @@ static void unmap_both(struct run *run)
 const struct workload shared = {
 	.name = "shared",
 	.summary = "first touch of shared anonymous memory",
-	.ops = 4096,
+	.ops = 2048,
 	.window = 1024,
 	.open = map_twice,
 	.touch = touch_stripe,

@@ -134,7 +134,7 @@ static void release(struct run *run)
 const struct workload stack = {
 	.name = "stack",
 	.summary = "growth of a stack, page by page",
-	.ops = 4096,
+	.ops = 2048,
 	.window = 1024,
 	.setup = prepare,
 	.open = map_tops,

@@ -161,7 +161,7 @@ static void unregister_area(struct run *run)
 const struct workload uffd = {
 	.name = "uffd",
 	.summary = "missing pages brought through userfaultfd",
-	.ops = 128,	/* each one makes two threads sleep and wake */
+	.ops = 64,	/* each one makes two threads sleep and wake */
 	.window = 128,
 	.setup = register_area,
 	.touch = read_stripe,
