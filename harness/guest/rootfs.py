@@ -29,20 +29,20 @@ MAX_SIZE_BYTES = 16 * 1024 * 1024
 BASE_PACKAGES = ("busybox-static", "dropbear-bin")
 
 REQUIRED_APPLETS = (
-    "sh", "cat", "dmesg", "echo", "ifconfig", "ls", "mkdir", "mount", "poweroff", "rm", "sleep",
-    "true", "uname",
+    "sh", "cat", "dmesg", "echo", "env", "ifconfig", "ls", "mkdir", "mount", "poweroff", "rm", "sha256sum", "sleep",
+    "true", "uname", "zcat",
 )  # fmt: skip
 """What init, the harness and every suite count on."""
 
 EXTRA_APPLETS = (
     "[", "ash", "awk", "base64", "basename", "chmod", "chown", "chrt", "clear", "cmp", "cp", "cut", "date", "dd",
-    "df", "diff", "dirname", "du", "env", "expr", "false", "find", "free", "grep", "gunzip", "gzip", "head",
+    "df", "diff", "dirname", "du", "expr", "false", "find", "free", "grep", "gunzip", "gzip", "head",
     "hexdump", "hostname", "id", "insmod", "ip", "kill", "killall", "less", "ln", "lsmod", "md5sum", "mkfifo",
     "mknod", "mktemp", "mv", "nice", "nohup", "nproc", "od", "pgrep", "pidof", "pkill", "printf", "ps", "pwd",
-    "readlink", "realpath", "reboot", "renice", "reset", "rmdir", "sed", "seq", "setsid", "sha256sum", "sort",
+    "readlink", "realpath", "reboot", "renice", "reset", "rmdir", "sed", "seq", "setsid", "sort",
     "stat", "stty", "sync", "sysctl", "tail", "tar", "taskset", "tee", "test", "time", "timeout", "top", "touch",
     "tr", "tty", "umount", "uniq", "uptime", "usleep", "vi", "vmstat", "watch", "wc", "which", "who", "xargs",
-    "yes", "zcat",
+    "yes",
 )  # fmt: skip
 """For people at `vmaharness boot`, where this busybox has them."""
 

@@ -75,6 +75,21 @@ def test_success_with_a_bad_exit_code_is_no_success() -> None:
     assert outcomes("3 tests run, 3 passed, 0 failed.\n", "", 1) == [Outcome.ERROR] * 3
 
 
+def test_leaks_are_looked_for_apart() -> None:
+    assert "ASAN_OPTIONS=detect_leaks=0" in COMMAND.argv
+    assert "ASAN_OPTIONS=detect_leaks=0" not in SUITE.leak_check().argv
+    clean = SUITE.parse_leak_check(CommandResult(0, "3 tests run, 3 passed, 0 failed.\n", "", 0.1))
+    assert clean.outcome is Outcome.PASS
+    leaky = SUITE.parse_leak_check(CommandResult(1, "", "==7==ERROR: LeakSanitizer: detected memory leaks\n", 0.1))
+    assert (leaky.outcome, leaky.message) == (Outcome.FAIL, "ERROR: LeakSanitizer: detected memory leaks")
+    assert SUITE.parse_leak_check(CommandResult(1, "", "", 0.1)).outcome is Outcome.FAIL
+
+
+def test_an_early_end_by_a_sanitizer_hides_no_name() -> None:
+    said = "Test split FAILED\n==7==ERROR: AddressSanitizer: SEGV\n"
+    assert outcomes("", said, 1) == [Outcome.CRASH, Outcome.FAIL, Outcome.CRASH]
+
+
 def test_a_sanitizer_report_is_a_failure() -> None:
     said = "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60\n"
     assert outcomes("3 tests run, 3 passed, 0 failed.\n", said, 1) == [Outcome.FAIL] * 3
