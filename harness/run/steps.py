@@ -86,7 +86,7 @@ class Steps:
         self.graph = Graph(
             stop=processes.stop,
             emit=emit,
-            limits={"compile": BUILDS_AT_ONCE, "guest": self._guests_at_once()},
+            limits={"config": BUILDS_AT_ONCE, "compile": BUILDS_AT_ONCE, "guest": self._guests_at_once()},
             last_s=history.load(cache.root / "times.json"),
         )
         self.tree: Node[Tree] = self.graph.add("tree", self._tree)
