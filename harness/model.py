@@ -58,6 +58,8 @@ class FileChange:
     new_path: str | None
     additions: int
     deletions: int
+    old_blob: str = ""  # of the document's `index a..b` line, abbreviated as there; "" where it names none
+    new_blob: str = ""
 
     @property
     def path(self) -> str:
@@ -76,10 +78,24 @@ class Patch:
     files: tuple[FileChange, ...]
     mail: bytes
     source: str  # where it was read: FILE, FILE:LINE or a commit
+    fixups: tuple[Patch, ...] = ()  # -mm's `-fix` mails: squashed into this one, whose author and message stay
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.mail).hexdigest()
+        """What tells this patch, with its fixups, from every other."""
+        found = hashlib.sha256(self.mail)
+        for fixup in self.fixups:
+            found.update(fixup.mail)
+        return found.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseHints:
+    """What the mails say of the tree that a series is for."""
+
+    commit: str = ""  # of a `base-commit:` trailer
+    prerequisite_patch_ids: tuple[str, ...] = ()  # of `prerequisite-patch-id:` trailers
+    said: tuple[str, ...] = ()  # a person's words: "applies over mm-unstable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,8 @@ class Series:
     version: int
     patches: tuple[Patch, ...]
     cover: str = ""
+    base: BaseHints = BaseHints()
+    warnings: tuple[str, ...] = ()  # what a reader of the results must know of the document
 
 
 @dataclass(frozen=True, slots=True)

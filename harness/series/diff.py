@@ -17,6 +17,7 @@ from harness.series.mail import Text
 from harness.series.paths import mode_objection, path_objection, strip_first, unquote
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+_BLOBS = re.compile(rb"([0-9a-f]{7,64})\.\.([0-9a-f]{7,64})")
 _TIMESTAMP = re.compile(rb"\t.*$", re.DOTALL)
 _NAMES = ((b"rename from ", 0), (b"rename to ", 1), (b"copy from ", 0), (b"copy to ", 1),
           (b"rename old ", 0), (b"rename new ", 1))  # fmt: skip
@@ -35,6 +36,7 @@ class _File:
     deleted: bool = False
     changed: bool = False  # without any hunk: mode, rename, copy, empty file
     contents: bool = False  # the index line says that there must be hunks
+    blobs: tuple[str, str] = ("", "")  # that the index line names
     additions: int = 0
     deletions: int = 0
     hunks: int = 0
@@ -114,6 +116,8 @@ class _Walker:
             if mode and (objection := mode_objection(mode[0])):
                 self._fail(objection)
             before, _, after = blobs.partition(b"..")
+            if match := _BLOBS.fullmatch(blobs):
+                file.blobs = match[1].decode(), match[2].decode()
             file.contents = before != after and not {_blob(before), _blob(after)} <= {b"", _EMPTY_BLOB}
         elif line.startswith(b"--- ") and self._peek(1).startswith(b"+++ "):
             self._names(file)
@@ -178,7 +182,7 @@ class _Walker:
         old, new = file.names
         before = None if file.created or old in (None, _NOTHING) else (old or b"").decode()
         after = None if file.deleted or new in (None, _NOTHING) else (new or b"").decode()
-        self._files.append(FileChange(before, after, file.additions, file.deletions))
+        self._files.append(FileChange(before, after, file.additions, file.deletions, *file.blobs))
         if len(self._files) == 1:
             self._start = file.at
         self._end = self._at

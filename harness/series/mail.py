@@ -48,6 +48,8 @@ class Mail:
     headers: dict[str, bytes]
     text: Text
     charset: str
+    form: str = "mail"  # or the kind of archive page it was read from: patchwork, public-inbox, spinics, hypermail, -mm
+    damage: str = ""  # what the page did to the text that makes it no patch as it stands: "whitespace lost"
 
     def header(self, name: str) -> str:
         """A header, decoded for people; "" where there is none."""

@@ -48,10 +48,11 @@ class Piece:
         )  # fmt: skip
 
 
-def read_piece(raw: RawMail) -> Piece:
+def read_piece(raw: RawMail | Mail) -> Piece:
     """Find out what a message is.  Raises InputError if it is a damaged or a dangerous patch."""
-    mail = parse_mail(raw)
+    mail = raw if isinstance(raw, Mail) else parse_mail(raw)
     if mail is None:
+        assert isinstance(raw, RawMail)
         return _no_mail(raw)
     subject = parse_subject(mail.header("subject"))
     place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place

@@ -48,9 +48,10 @@ def test_empty_line_is_blank_context() -> None:
     [
         ("diff --git a/n b/n\nnew file mode 100644\nindex 0000000..5\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n",
          FileChange(None, "n", 1, 0)),
-        ("diff --git a/n b/n\nnew file mode 100755\nindex 0000000..e69de29\n", FileChange(None, "n", 0, 0)),
+        ("diff --git a/n b/n\nnew file mode 100755\nindex 0000000..e69de29\n",
+         FileChange(None, "n", 0, 0, "0000000", "e69de29")),
         ("diff --git a/n b/n\ndeleted file mode 100644\nindex e69de29bb2d1d..0000000000000\n",
-         FileChange("n", None, 0, 0)),
+         FileChange("n", None, 0, 0, "e69de29bb2d1d", "0000000000000")),
         ("diff --git a/n b/n\ndeleted file mode 120000\nindex 5..0000000\n--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n",
          FileChange("n", None, 0, 1)),
         ("diff --git a/o b/n\nsimilarity index 100%\nrename from o\nrename to n\n", FileChange("o", "n", 0, 0)),

@@ -55,7 +55,7 @@ def test_mailbox_in_any_order_with_cover_and_replies(
     first, second = series.patches
     assert first.author == "Ada Example <ada@example.org>"
     assert first.date == "Thu, 1 Jan 2026 10:00:00 +0000"
-    assert first.files == (FileChange("mm/a.c", "mm/a.c", 2, 1),)
+    assert first.files == (FileChange("mm/a.c", "mm/a.c", 2, 1, "1111111", "2222222"),)
     assert second.message_id == "<2@x>"
     before = box.read_bytes().partition(b"Subject: [PATCH RESEND")[0]
     assert second.source == f"{box}:{before.count(10) - 1}"  # where its headers begin
