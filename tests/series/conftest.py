@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,12 @@ def make_mail() -> MakeMail:
 @pytest.fixture
 def diff() -> str:
     return DIFF
+
+
+@pytest.fixture(scope="session")
+def seeds() -> Path:
+    """Real documents that are no part of the project, beside it where there are any."""
+    directory = Path(os.environ.get("VMAHARNESS_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")
+    if not directory.is_dir():
+        pytest.skip("the real documents are not here")
+    return directory
