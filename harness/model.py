@@ -123,6 +123,103 @@ class Tree:
     notes: tuple[str, ...] = ()  # "dirty: 3 changed files were not used"
 
 
+class BaseState(StrEnum):
+    """What a file is before a patch, held against the blob that the patch says it was made from."""
+
+    EXACT = "exact"
+    OTHER = "applies, other base"
+    MISMATCH = "base mismatch"
+    BROKEN = "broken chain"  # an earlier patch of the series says that it leaves another blob
+    UNKNOWN = "unknown"  # the patch names no blob
+    NEW = "new file"
+
+
+@dataclass(frozen=True, slots=True)
+class FileBase:
+    """One file before a patch.  `wanted` is abbreviated as in the document; "" is no blob: none named, or no file."""
+
+    path: str
+    wanted: str
+    found: str
+    state: BaseState
+    chained: bool = False  # an earlier patch of the series has changed the file
+
+    @property
+    def text(self) -> str:
+        """`base mismatch: want blob 0123456789ab, found ba9876543210`."""
+        if self.state not in (BaseState.MISMATCH, BaseState.BROKEN, BaseState.OTHER):
+            return self.state.value
+        if self.chained and not self.found:
+            return f"{self.state}: want blob {self.wanted}, which earlier patches make of another base"
+        wanted = f"blob {self.wanted}" if self.wanted else "no such file"
+        return f"{self.state}: want {wanted}, found {self.found[: max(12, len(self.wanted))] or 'nothing'}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file after a patch.  `exact` is None where the patch does not name the blob that it makes."""
+
+    path: str
+    wanted: str
+    found: str
+    exact: bool | None
+
+
+class Presence(StrEnum):
+    """Whether a patch is in a tree already."""
+
+    IN = "in the tree"
+    PARTLY = "partly in the tree"
+    NOT = "not in the tree"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePresence:
+    """What a tree has of one file of a patch: of the `lines` it adds and the series leaves, `present` are there."""
+
+    path: str
+    lines: int
+    present: int
+    reverts: bool  # the patch's change of this file can be taken back exactly
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPresence:
+    """What a tree has of one patch."""
+
+    number: int
+    subject: str
+    state: Presence
+    evidence: str  # how that is known: "patch-id", "reverts", "blobs", "lines"
+    commit: str  # of the tree's history, where a patch-id told
+    files: tuple[FilePresence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """A patch that the series says must be there first; `commit` is "" where the history searched has it not."""
+
+    patch_id: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaseReport:
+    """What is known of the tree that a series was made for, and of the one that it was applied to."""
+
+    choice: str  # how the tree's commit was come by, in words
+    commit: str
+    named: str = ""  # of the document's base-commit trailer
+    named_state: str = ""  # where that commit is, in words
+    exact: int = 0  # of the `stated` blobs that the series names for files as it first finds them
+    stated: int = 0
+    bit_exact: bool = False  # every file after every patch is the blob that the patch names
+    prerequisites: tuple[Prerequisite, ...] = ()
+    presence: tuple[PatchPresence, ...] = ()  # with --merged: what of the series is in the tree
+    reverted: str = ""  # with --merged: the commit of the tree without the series
+    notes: tuple[str, ...] = ()
+
+
 class PatchRole(StrEnum):
     BASE_FIX = "base-fix"
     SERIES = "series"
@@ -140,17 +237,25 @@ class AppliedPatch:
     commit: str
     tree_id: str
     files: tuple[FileChange, ...]
+    base: tuple[FileBase, ...] = ()  # of patches of the series: each file before it
+    results: tuple[FileResult, ...] = ()  # and after it
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedTree:
-    """A tree with base fixes and series on top; `repo` holds `commit`, no files are checked out yet."""
+    """A tree with base fixes and series on top; `repo` holds `commit`, no files are checked out yet.
+
+    Where the tree came with the series in it (`presence`), `base` is that tree with the series taken out; where it
+    cannot be taken out, `base` is the tree as it came and `patches` has base fixes only.
+    """
 
     base: Tree
     patches: tuple[AppliedPatch, ...]
     repo: Path
     commit: str
     tree_id: str
+    presence: tuple[PatchPresence, ...] = ()
+    reverted: bool = False
 
 
 # --- configuration and build ----------------------------------------------------------------------------------
@@ -424,6 +529,7 @@ class RunResult:
     notes: tuple[str, ...]  # what a reader must know: dirty tree, no sandbox, …
     outcome: Outcome
     message: str
+    base: BaseReport | None = None  # None: there was no series, or no tree
     schema: int = field(default=1)
 
     @property

@@ -10,16 +10,18 @@ Knows nothing of where series come from, nor of configurations and compilers.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from harness.errors import HarnessError, InfraError, UserError
+from harness.errors import HarnessError, UserError
 from harness.events import Say
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Completed, Processes
-from harness.kernel.git import Git, make_repository, write_error
-from harness.model import AppliedPatch, AppliedTree, Patch, PatchRole, Series, Tree
+from harness.kernel import blobs
+from harness.kernel.commits import commits_since, squash
+from harness.kernel.git import Git, blobs_at, make_repository, write_error
+from harness.model import AppliedPatch, AppliedTree, BaseState, FileBase, Patch, PatchRole, Series, Tree
 
 _NO_DATE = b"Date: Sat, 1 Jan 2000 00:00:00 +0000\n"
 _AM = (
@@ -29,12 +31,23 @@ _AM = (
 _ROLE_NAME = {PatchRole.BASE_FIX: "base fix", PatchRole.SERIES: "patch"}
 
 
+_MOST_FILES = 10  # that an error names
+
+
+class DoesNotApply(UserError):
+    """A patch of the series does not apply.  `number` is its place in the series, from 1; `bases` are its files."""
+
+    number = 0
+    bases: tuple[FileBase, ...] = ()
+
+
 def apply_series(
     tree: Tree, base_fix: Series | None, series: Series | None, *, processes: Processes, cache: Cache, say: Say
 ) -> AppliedTree:
     """Base fixes first, then the series; a base fix that the tree has already is left out and noted in `base.notes`.
 
-    Raises UserError naming the patch, file and hunk that does not apply, with git's own words.
+    Raises DoesNotApply or another UserError naming the patch, file and hunk that does not apply, or the blobs that it
+    is made for, with git's own words.
     """
     scratch = cache.scratch("applied")
     try:
@@ -52,10 +65,13 @@ def apply_series(
                 work.apply([patch], PatchRole.BASE_FIX, len(wanted_fixes))
                 fixes.append(patch)
         patches = list(series.patches) if series is not None else []
+        stated: tuple[tuple[FileBase, ...], ...] = ()
         if patches:
             say(f"applying {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
+            refuse_hostile(patches, PatchRole.SERIES, len(patches))
+            stated = blobs.before_applying(patches, work.files(patches))
             work.apply(patches, PatchRole.SERIES, len(patches))
-        applied = _record(work.git, tree.commit, [(PatchRole.BASE_FIX, fix) for fix in fixes], patches)
+        applied = _record(work.git, tree.commit, fixes, patches, stated)
         remove_tree(work.directory)
     except BaseException:
         remove_tree(scratch)
@@ -86,22 +102,35 @@ class _Work:
         arguments = ("apply", "--cached", "--check", "--reverse", "-")
         return self.git.run(*arguments, input=patch.mail, env=self._place, cwd=self.directory).ok
 
+    def files(self, patches: Iterable[Patch]) -> dict[str, str]:
+        """The blobs that HEAD has of the files of patches."""
+        named = (path for patch in patches for touch in blobs.touches(patch) for path in (touch.before, touch.after))
+        return blobs_at(self.git, "HEAD", (path for path in named if path is not None))
+
     def apply(self, patches: Sequence[Patch], role: PatchRole, total: int) -> None:
-        """One commit for each patch, or UserError."""
-        for patch in patches:
-            _refuse_hostile(patch, role, total)
+        """One commit for each patch, its fixups squashed into it, or UserError."""
+        refuse_hostile(patches, role, total)
+        parts = _parts(patches)
         # A maildir, not mbox files: git am would split a mail where a line of it looks like an mbox separator.
         maildir = self.directory.with_name("mails")
         (maildir / "cur").mkdir(parents=True)
         (maildir / "new").mkdir()
-        for position, patch in enumerate(patches, 1):
-            (maildir / "cur" / f"{position:05d}").write_bytes(_mail(patch))
+        for position, (_, part) in enumerate(parts, 1):
+            (maildir / "cur" / f"{position:05d}").write_bytes(_mail(part))
+        start = self.git.ask("rev-parse", "HEAD") if len(parts) > len(patches) else ""
         done = self.git.run(*_AM, maildir, env=self._place, cwd=self.directory)
         remove_tree(maildir)
         if not done.ok:
             state = self.git.where / "rebase-apply" / "next"
-            failed = int(state.read_text()) if state.is_file() else 1
-            raise _does_not_apply(patches[failed - 1], role, total, done)
+            patch, part = parts[int(state.read_text()) - 1 if state.is_file() else 0]
+            there = self.files([replace(part, fixups=())])
+            bases = tuple(
+                blobs.held_against(touch, there.get(touch.before or touch.path, ""))
+                for touch in blobs.touches(replace(part, fixups=()))
+            )
+            raise _does_not_apply(part, _part_name(patch, part, role, total), done, bases, patches.index(patch) + 1)
+        if start:
+            squash(self.git, start, [1 + len(patch.fixups) for patch in patches])
 
 
 def _mail(patch: Patch) -> bytes:
@@ -117,32 +146,57 @@ def _name(patch: Patch, role: PatchRole, total: int) -> str:
     return f"{_ROLE_NAME[role]} {patch.number}/{max(total, patch.number)} “{patch.subject}”"
 
 
-def _refuse_hostile(patch: Patch, role: PatchRole, total: int) -> None:
+def _part_name(patch: Patch, part: Patch, role: PatchRole, total: int) -> str:
+    """A patch, or the fixup of one, by its name in messages."""
+    whole = _name(patch, role, total)
+    return whole if part is patch else f"the fix “{part.subject}” of {whole}"
+
+
+def _parts(patches: Iterable[Patch]) -> list[tuple[Patch, Patch]]:
+    """The mails to be applied, in order, each with the patch that it is, or is a fixup of."""
+    return [(patch, part) for patch in patches for part in (patch, *patch.fixups)]
+
+
+def refuse_hostile(patches: Iterable[Patch], role: PatchRole, total: int) -> None:
     """Refuse paths outside the tree; git am does too, but this does not depend on git's version."""
-    for change in patch.files:
-        for path in (change.old_path, change.new_path):
-            parts = [part.lower() for part in PurePosixPath(path or "").parts]
-            if "/" in parts or ".." in parts or ".git" in parts:
-                raise UserError(f"{_name(patch, role, total)} writes outside the tree: {path}", detail=patch.source)
+    for whole, part in _parts(patches):
+        for path in (path for change in part.files for path in (change.old_path, change.new_path)):
+            words = [word.lower() for word in PurePosixPath(path or "").parts]
+            if "/" in words or ".." in words or ".git" in words:
+                name = _part_name(whole, part, role, total)
+                raise UserError(f"{name} writes outside the tree: {path}", detail=part.source)
 
 
-def _does_not_apply(patch: Patch, role: PatchRole, total: int, done: Completed) -> HarnessError:
+def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileBase, ...], number: int) -> HarnessError:
     words = re.sub(r"(?m)^(hint: |When you have resolved|If you prefer to|To restore the).*\n?", "", done.words).strip()
     if "No space left on device" in words:
         return write_error(done, Path(patch.source))
-    where = ""
-    if match := re.search(r"patch failed: (\S.*):(\d+)", words):
+    fix = f"check that {patch.source} is made for this tree; --tree names another"
+    if where := mismatch(bases):
+        fix = "--tree names another tree; --base auto looks for these blobs in the tree's history"
+    elif match := re.search(r"patch failed: (\S.*):(\d+)", words):
         path, line = match[1], int(match[2])
-        where = f": {path}, {_hunk(patch.mail, path, line)}line {line}"
+        where = f"{path}, {_hunk(patch.mail, path, line)}line {line}"
     elif match := re.search(
         r"(?m)^error: (.*: (?:No such file|already exists|does not exist|does not match).*)$", words
     ):
-        where = f": {match[1]}"
-    return UserError(
-        f"{_name(patch, role, total)} does not apply{where}",
-        fix=f"check that {patch.source} is made for this tree; --tree names another",
-        detail=words,
-    )
+        where = match[1]
+    error = DoesNotApply(f"{name} does not apply{f': {where}' if where else ''}", fix=fix, detail=words)
+    error.number, error.bases = number, bases
+    return error
+
+
+def mismatch(bases: Iterable[FileBase]) -> str:
+    """`base mismatch: mm/vma.c wants blob 0123456789ab, the tree has …`; "" where every blob that is named is there."""
+    wrong = [base for base in bases if base.wanted and base.state is BaseState.MISMATCH]
+    if not wrong:
+        return ""
+    named = [
+        f"{base.path} wants blob {base.wanted}, the tree has {blobs.short(base.found, base.wanted) or 'no such file'}"
+        for base in wrong[:_MOST_FILES]
+    ]
+    more = [f"and {len(wrong) - _MOST_FILES} files more"] if len(wrong) > _MOST_FILES else []
+    return f"base mismatch: {'; '.join([*named, *more])}"
 
 
 def _hunk(mail: bytes, path: str, line: int) -> str:
@@ -154,20 +208,20 @@ def _hunk(mail: bytes, path: str, line: int) -> str:
 
 
 def _record(
-    git: Git, base: str, fixes: Sequence[tuple[PatchRole, Patch]], series: Sequence[Patch]
+    git: Git, base: str, fixes: Sequence[Patch], series: Sequence[Patch], stated: Sequence[tuple[FileBase, ...]]
 ) -> tuple[AppliedPatch, ...]:
-    """What became of each patch."""
-    patches = [*fixes, *((PatchRole.SERIES, patch) for patch in series)]
+    """What became of each patch; those of the series are held against the blobs that they name."""
+    patches = [(PatchRole.BASE_FIX, fix) for fix in fixes] + [(PatchRole.SERIES, patch) for patch in series]
     if not patches:
         return ()
-    # A bounded walk: the border of a shallow clone is never reached.
-    listed = git.ask("log", "--reverse", f"--max-count={len(patches)}", "--format=%H %T", f"{base}..HEAD").splitlines()
-    if len(listed) != len(patches):
-        raise InfraError(f"git am made {len(listed)} commits of {len(patches)} patches")
+    commits = commits_since(git, base, len(patches))
+    said = [()] * len(fixes) + list(stated)
     return tuple(
         AppliedPatch(
-            role, patch.number, patch.subject, patch.author, patch.digest,
-            commit=line.split()[0], tree_id=line.split()[1], files=patch.files,
+            role, patch.number, patch.subject, patch.author, patch.digest, commit=commit.commit, tree_id=commit.tree_id,
+            files=patch.files,
+            base=blobs.as_applied(patch, bases, commit.before) if role is PatchRole.SERIES else (),
+            results=blobs.results(patch, commit.after) if role is PatchRole.SERIES else (),
         )
-        for (role, patch), line in zip(patches, listed, strict=True)
+        for (role, patch), bases, commit in zip(patches, said, commits, strict=True)
     )  # fmt: skip

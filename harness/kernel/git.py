@@ -5,7 +5,7 @@ Knows nothing of kernels or patches.  Commits made here depend on their input al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import InfraError, MissingTool
@@ -95,6 +95,21 @@ class Git:
         if done.exit_code == 127:
             raise MissingTool("git", "git")
         return done
+
+
+def blobs_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """The blob of each path in a commit, asked in one go; "" where there is no file.  Raises InfraError."""
+    # git reads a line for each, and takes a path that begins with a dot and a slash for one relative to somewhere.
+    asked = [path for path in dict.fromkeys(paths) if "\n" not in path and not path.startswith(("./", "../"))]
+    if not asked:
+        return {}
+    names = "".join(f"{commit}:{path}\n" for path in asked)
+    done = git.run("cat-file", "--batch-check=%(objecttype) %(objectname)", input=names.encode("utf-8", "replace"))
+    lines = done.stdout.split(b"\n")[:-1]
+    if not done.ok or len(lines) != len(asked):
+        raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
+    kinds = [line.decode("utf-8", "replace").split(" ") for line in lines]
+    return {path: words[1] if words[0] == "blob" else "" for path, words in zip(asked, kinds, strict=True)}
 
 
 def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "") -> Path:
