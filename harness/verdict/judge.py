@@ -136,7 +136,7 @@ def _not_exercised(counters: Sequence[Counter]) -> str:
     """Why it cannot be said that the per-VMA path was taken; "" if it was."""
     counter = next((counter for counter in counters if counter.name == PATH_COUNTER), None)
     if counter is None:
-        return f"not exercised: /proc/vmstat has no {PATH_COUNTER}"
+        return f"not exercised: /proc/vmstat has no {PATH_COUNTER} (CONFIG_PER_VMA_LOCK_STATS, fragment stats)"
     if counter.delta <= 0:
         return f"not exercised: {PATH_COUNTER} stayed at {counter.before}"
     return ""
