@@ -1,4 +1,4 @@
-"""A directory of patch files -> raw messages in order.  Reads the `series` file of quilt; knows nothing of diffs."""
+"""A directory of patch files -> messages in order.  Reads the `series` file of quilt; knows nothing of diffs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InputError, UserError
+from harness.series.mail import Mail
 from harness.series.mailbox import RawMail, read_mails
+from harness.series.quilt import as_mail
 
-_SUFFIXES = (".patch", ".eml", ".mbox")
+_SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
 _MAX_FILES = 10_000
 _MAX_SERIES_BYTES = 1 << 20
 
 
-def has_series_file(directory: Path) -> bool:
-    return (directory / "series").is_file()
+def series_file(directory: Path) -> Path | None:
+    """The list of a quilt stack: beside its patches, or in the directory above `patches/`, or in `patches/` below."""
+    return next((path for path in (directory / "series", directory / "patches" / "series") if path.is_file()), None)
 
 
-def read_directory(directory: Path) -> Iterator[RawMail]:
+def read_directory(directory: Path) -> Iterator[RawMail | Mail]:
     """One message a file: as `series` says, else all patch files by name.  Raises UserError, InputError."""
+    series = series_file(directory)
     try:
-        files = _listed(directory) if has_series_file(directory) else _found(directory)
+        files = _listed(directory, series) if series is not None else _found(directory)
     except OSError as error:
         raise UserError(f"cannot read {directory}: {error.strerror}") from error
     if len(files) > _MAX_FILES:
@@ -32,22 +36,25 @@ def read_directory(directory: Path) -> Iterator[RawMail]:
             raise InputError(path, 0, "the file is empty", fix="remove it, or make it again with git format-patch")
         if second := next(mails, None):
             raise InputError(path, second.line, "a second mail in a patch file", fix="give the mailbox by itself")
-        yield first
+        yield first if series is None else as_mail(first, path.name)
 
 
 def _found(directory: Path) -> list[Path]:
     """All patch files, by name."""
     files = sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES and path.is_file())
     if not files:
-        raise UserError(f"{directory}: no *.patch file in it", fix="make them with git format-patch -o DIRECTORY")
-    return files
+        raise UserError(
+            f"{directory}: no *.patch file in it",
+            fix="make them with git format-patch -o DIRECTORY, or give a maildir or a quilt stack",
+        )
+    return [_inside(directory, path) for path in files]
 
 
-def _listed(directory: Path) -> list[Path]:
+def _listed(directory: Path, series: Path) -> list[Path]:
     """The files that `series` names, in its order; format-patch's cover letter is not among them and goes first."""
-    series = directory / "series"
     if series.stat().st_size > _MAX_SERIES_BYTES:
         raise InputError(series, 0, "too big for a list of patches")
+    homes = [series.parent, *([directory / "patches"] if series.parent == directory else [])]
     found: dict[Path, int] = {}
     for number, line in enumerate(series.read_bytes().split(b"\n"), 1):
         try:
@@ -62,12 +69,20 @@ def _listed(directory: Path) -> list[Path]:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise InputError(series, number, f"{name!r} is outside the directory")
-        path = directory / pure
-        if not path.is_file():
+        path = next((home / pure for home in homes if (home / pure).is_file()), None)
+        if path is None:
             raise InputError(series, number, f"there is no file {name}")
         if path in found:
             raise InputError(series, number, f"{name} is listed twice (line {found[path]})")
-        found[path] = number
+        found[_inside(directory, path)] = number
     if not found:
         raise InputError(series, 0, "names no patch")
-    return [*(path for path in sorted(directory.glob("0000-*.patch")) if path not in found), *found]
+    covers = sorted(series.parent.glob("0000-*.patch"))
+    return [*(_inside(directory, path) for path in covers if path not in found), *found]
+
+
+def _inside(directory: Path, path: Path) -> Path:
+    """The path, if it does not lead out of the directory by a link."""
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise UserError(f"{path}: a link to something outside the directory", fix="copy the patch itself there")
+    return path

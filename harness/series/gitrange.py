@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import InfraError, MissingTool, UserError
 from harness.host.process import Completed, Processes
-from harness.series.mailbox import RawMail, split_mails
+from harness.series.mailbox import RawMail, split_blocks
 
 # The user's own settings must not change what a patch looks like, nor run anything (external diffs, textconv).
 _CLEAN = (
@@ -44,7 +44,7 @@ def read_range(spec: str, repo: Path, processes: Processes) -> Iterator[RawMail]
     made = _git(processes, repo, "format-patch", *_FORMAT, f"{base}..{tip}", "--")
     if not made.ok:
         raise UserError(f"{spec}: git format-patch failed in {repo}", detail=made.words)
-    for mail in split_mails(spec, (line + b"\n" for line in made.stdout.split(b"\n"))):
+    for mail in split_blocks(spec, [made.stdout]):
         # A place in the stream means nothing to anybody; one in a commit's own mail does.
         mail.place, mail.line = f"{spec} ({mail.separator.split()[1][:12].decode()})", 1
         yield mail

@@ -87,7 +87,23 @@ def parse_mail(raw: RawMail) -> Mail | None:
     numbers = list(range(raw.line, raw.line + len(lines)))
     headers, body = _headers(raw.place, Text(lines[first:], numbers[first:]))
     text = _decode(raw.place, headers, body, 0)
-    return Mail(raw.place, raw.line, raw.separator, headers, text, _charset(headers, text))
+    return Mail(raw.place, raw.line, raw.separator, headers, text, charset_of(headers, text))
+
+
+def header_names(lines: list[bytes]) -> frozenset[str]:
+    """The names of the headers that a text begins with; none if what stands there is not headers alone."""
+    found: set[str] = set()
+    for line in lines:
+        if not line.strip():
+            if found:
+                break
+        elif match := _FIELD.match(line):
+            found.add(match[1].decode("ascii").lower())
+        elif not (found and line[:1] in (b" ", b"\t")) and not line.startswith((b"From ", b">From ")):
+            return frozenset()
+        if len(found) > _MAX_HEADERS:
+            return frozenset()
+    return frozenset(found)
 
 
 def _headers(place: str, text: Text) -> tuple[dict[str, bytes], Text]:
@@ -222,7 +238,7 @@ def _extend(out: Text, data: bytes, number: int) -> None:
         out.numbers.append(number)
 
 
-def _charset(headers: dict[str, bytes], text: Text) -> str:
+def charset_of(headers: dict[str, bytes], text: Text) -> str:
     """UTF-8 if it is that, else what the mail says, else Latin-1 (git's own order)."""
     for line in text.lines:
         if not line.isascii():

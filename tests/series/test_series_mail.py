@@ -54,7 +54,11 @@ def test_line_that_would_split_the_mail_again_is_quoted_for_git() -> None:
 
 
 def test_binary_and_huge_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for data, words in ((b"\x1f\x8b\x08\0\0", "NUL"), (b"x\nab\0c\n", "NUL"), (b"x" * 300, "line of more than")):
+    for data, words in (
+        (b"\x1f\x8b\x08\0\0", "damaged gzip"),
+        (b"x\nab\0c\n", "NUL"),
+        (b"x" * 300, "line of more than"),
+    ):
         (tmp_path / "m").write_bytes(data)
         monkeypatch.setattr(mailbox, "MAX_LINE_BYTES", 200)
         with pytest.raises(InputError, match=words):
