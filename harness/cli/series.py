@@ -1,16 +1,26 @@
-"""`vmaharness series show`: what a series consists of, before anything is done with it."""
+"""`vmaharness series`: what a document holds, before anything is done with it; and as a mailbox for `git am`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import say
 from harness.cli.options import json_option
+from harness.errors import UserError
 from harness.host.process import Processes
-from harness.model import Patch, Series
+
+if TYPE_CHECKING:
+    from harness.series.listing import States
+    from harness.series.survey import Survey
+
+_tree_option = click.option(
+    "--tree", metavar="TREE", help="The tree to hold the patches against, or the git clone of a range [.]."
+)
+_sources = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 
 
 @click.group()
@@ -19,46 +29,72 @@ def series() -> None:
 
 
 @series.command()
-@click.argument("source", metavar="SERIES")
-@click.option(
-    "--tree", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="The git clone of a git range [.]."
-)
+@_sources
+@_tree_option
 @json_option
-def show(source: str, tree: Path | None, as_json: bool) -> None:
-    """Show the patches of SERIES in the order in which they would be applied.
+def show(sources: tuple[str, ...], tree: str | None, as_json: bool) -> None:
+    """Show everything that is in a document, and what of it would be applied.
 
-    SERIES is an mbox file, a directory of patches, or a git range of --tree.
+    SOURCE is a mailbox, a directory of patches, a saved archive page, or a git range of --tree; more than one are
+    taken together, as one document. A series that cannot be applied is shown with the reason.
     """
-    from harness.series.read import read_series  # noqa: PLC0415 - start-up time
+    from harness.cli.series_text import as_text  # noqa: PLC0415 - start-up time
+    from harness.series.listing import as_data  # noqa: PLC0415
 
     with Processes() as processes:
-        found = read_series(source, processes=processes, repo=(tree or Path()).absolute())
-    say.out(_as_json(found) if as_json else _as_text(found))
+        found = _read(sources, tree, processes)
+        states = _states(found, tree, processes) if tree is not None else {}
+    if as_json:
+        say.out(json.dumps(as_data(found, states), indent=1, ensure_ascii=False))
+    else:
+        say.out(as_text(found, states, width=say.width()))
 
 
-def _as_json(found: Series) -> str:
-    patches = [
-        {
-            "number": patch.number, "subject": patch.subject, "author": patch.author, "date": patch.date,
-            "message_id": patch.message_id, "digest": patch.digest, "source": patch.source,
-            "files": [
-                {"path": item.path, "additions": item.additions, "deletions": item.deletions} for item in patch.files
-            ],
-        }
-        for patch in found.patches
-    ]  # fmt: skip
-    head = {"source": found.source, "title": found.title, "version": found.version, "cover": found.cover}
-    return json.dumps(head | {"patches": patches}, indent=1, ensure_ascii=False)
+@series.command()
+@_sources
+@_tree_option
+@click.option("-o", "--output", metavar="FILE", required=True, help="The mailbox to write; - is standard output.")
+def export(sources: tuple[str, ...], tree: str | None, output: str) -> None:
+    """Write the series that would be applied as a mailbox that `git am` takes.
+
+    A -fix mail is written right after its patch, with a header X-Vmaharness-Fixup-For: `git am` makes a commit of its
+    own of it, where a run squashes it. What cannot be applied is not written.
+    """
+    from harness.series.export import as_mailbox  # noqa: PLC0415 - start-up time
+    from harness.series.read import choose  # noqa: PLC0415
+
+    with Processes() as processes:
+        chosen = choose(_read(sources, tree, processes))
+    for warning in chosen.warnings:
+        say.note(f"vmaharness: {warning}")
+    mailbox = as_mailbox(chosen)
+    if output == "-":
+        click.get_binary_stream("stdout").write(mailbox)
+        return
+    try:
+        Path(output).write_bytes(mailbox)
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}") from error
+    count = len(chosen.patches) + sum(len(patch.fixups) for patch in chosen.patches)
+    say.note(f"{count} {'mail' if count == 1 else 'mails'} of “{chosen.title}” v{chosen.version} in {output}")
 
 
-def _as_text(found: Series) -> str:
-    count = len(found.patches)
-    version = f", v{found.version}" if found.version > 1 else ""
-    lines = [f"{found.title or found.source} ({count} {'patch' if count == 1 else 'patches'}{version})"]
-    for patch in found.patches:
-        lines += [f"{patch.number:4}  {patch.subject}", f"      {patch.author}", *_files(patch)]
-    return "\n".join(lines)
+def _read(sources: tuple[str, ...], tree: str | None, processes: Processes) -> Survey:
+    from harness.series.read import read_survey  # noqa: PLC0415 - start-up time
+
+    repo = Path(tree) if tree is not None and Path(tree).is_dir() else Path()
+    return read_survey(sources, processes=processes, repo=repo.absolute())
 
 
-def _files(patch: Patch) -> list[str]:
-    return [f"      {item.path} +{item.additions} -{item.deletions}" for item in patch.files]
+def _states(found: Survey, tree: str, processes: Processes) -> States:
+    """What the tree has of each series' files."""
+    from harness.host.cache import Cache, default_root  # noqa: PLC0415 - start-up time
+    from harness.run.base import states  # noqa: PLC0415
+    from harness.series.read import as_series  # noqa: PLC0415
+
+    cache = Cache(default_root())
+    return {
+        index: states(as_series(found.source, each), tree, processes=processes, cache=cache)
+        for index, each in enumerate(found.series)
+        if any(patch.piece.files for patch in each.patches)
+    }

@@ -1,80 +1,137 @@
-"""Pieces -> patches in the order of application.  Nothing is guessed: gaps and conflicts are errors."""
+"""A set of patches -> what is there, what is missing, and the order of application.
+
+Nothing is guessed and nothing is raised: gaps and conflicts become objections, which whoever wants to apply the set
+raises.  Knows pieces, not documents.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.series.grouping import Set
 from harness.series.patch import Piece
+from harness.series.threads import title_key
 
 _SAY = "or name what to apply, in order, in a quilt `series` file beside the patches"
 
 
-def arrange(source: str, patches: Sequence[Piece]) -> list[Piece]:
-    """Put patches in the order that their n/m says; those without one stay as they came.
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A patch that was there twice; `same` says whether the other copy does the same."""
 
-    Raises UserError on gaps, on two versions or two series at once, and on a number that two different patches claim.
-    """
-    _one_version(source, patches)
-    numbered = [piece for piece in patches if piece.subject.number is not None]
-    if numbered and len(numbered) < len(patches):
-        odd = next(piece for piece in patches if piece.subject.number is None)
-        raise UserError(
-            f"{source}: patches with n/m and one without in the same series: {odd.subject.title!r} ({odd.place})",
-            fix=f"take it out, {_SAY}",
-        )
-    unique = _unique(source, patches)
-    return sorted(unique, key=lambda piece: piece.subject.number or 0) if _complete(source, unique) else unique
+    number: int
+    subject: str
+    place: str
+    first: str  # where the copy stands that is kept
+    same: bool
 
 
-def _one_version(source: str, patches: Sequence[Piece]) -> None:
-    versions = sorted({piece.subject.version for piece in patches})
-    if len(versions) > 1:
-        listed = ", ".join(f"v{version}" for version in versions)
-        raise UserError(f"{source}: holds more than one version of a series: {listed}", fix="keep the one to apply")
-    totals = sorted({piece.subject.total for piece in patches if piece.subject.total is not None})
-    if len(totals) > 1:
-        listed = " and ".join(str(total) for total in totals)
-        raise UserError(f"{source}: holds more than one series: of {listed} patches", fix="keep the one to apply")
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A set resolved."""
+
+    numbered: tuple[tuple[int, Piece], ...]  # in the order of application
+    expected: int | None
+    missing: tuple[int, ...]
+    duplicates: tuple[Duplicate, ...]
+    objections: tuple[UserError, ...]  # other than those of the patches themselves; gaps come last
+    warnings: tuple[str, ...]
 
 
-def _unique(source: str, patches: Sequence[Piece]) -> list[Piece]:
-    """Without second copies (a mail that came through two lists); differing patches under one name are an error."""
+def resolve(source: str, found: Set) -> Ordered:
+    """Put the patches of a set in order."""
+    duplicates: list[Duplicate] = []
+    objections: list[UserError] = []
+    if found.ordered:
+        kept = found.patches
+        numbers = list(range(1, len(kept) + 1))
+        return Ordered(tuple(zip(numbers, kept, strict=True)), len(kept), (), (), (), ())
+    kept = _unique(source, found.patches, duplicates, objections)
+    if found.total is None:
+        return Ordered(tuple(enumerate(kept, 1)), None, (), tuple(duplicates), tuple(objections), ())
+    numbered = sorted(((piece.subject.number or 0, piece) for piece in kept), key=lambda each: each[0])
+    present = [number for number, _ in numbered]
+    if present and present[-1] > found.total:
+        what = f"there is no patch {present[-1]} of {found.total}"
+        objections.append(UserError(f"{source}: {what}", fix="mend the subject's n/m"))
+    have = set(present)
+    missing = tuple(number for number in range(1, found.total + 1) if number not in have)
+    warnings = []
+    if missing:
+        words = f"{gap_words(present, missing, found.total)}"
+        if all(piece.alone for piece in kept) and present == list(range(1, len(present) + 1)):
+            warnings.append(words)  # an -mm notice is a whole by itself, and what it builds on is here
+        else:
+            fix = f"add the missing patches, {_SAY}"
+            objections.append(UserError(f"{source}: series incomplete: {words}", fix=fix))
+    return Ordered(tuple(numbered), found.total, missing, tuple(duplicates), tuple(objections), tuple(warnings))
+
+
+def _unique(
+    source: str, patches: Sequence[Piece], duplicates: list[Duplicate], objections: list[UserError]
+) -> list[Piece]:
+    """Without second copies (a mail that came through two lists); differing patches under one name are objected to."""
     kept: dict[object, Piece] = {}
     for piece in patches:
-        key = piece.subject.number if piece.subject.number is not None else (piece.subject.title, piece.diff_digest)
-        first = kept.setdefault(key, piece)
-        if first.diff_digest != piece.diff_digest:
-            raise UserError(
-                f"{source}: two different patches are {piece.subject.number}/{piece.subject.total}:"
-                f" {first.subject.title!r} ({first.place}) and {piece.subject.title!r} ({piece.place})",
-                fix="keep one of them",
+        number = piece.subject.number
+        first = kept.get(key := _key(piece))
+        if first is None:
+            kept[key] = piece
+            continue
+        better, other = (piece, first) if _worth(piece) > _worth(first) else (first, piece)
+        same = is_same(better, other)
+        kept[key] = better
+        duplicates.append(Duplicate(number or 0, other.subject.title, other.place, better.place, same))
+        if not same:
+            claimed = f"{number}/{piece.subject.total}" if number is not None else "under one title"
+            objections.append(
+                UserError(
+                    f"{source}: two different patches are {claimed}:"
+                    f" {first.subject.title!r} ({first.place}) and {piece.subject.title!r} ({piece.place})",
+                    fix="keep one of them",
+                )
             )
     return list(kept.values())
 
 
-def _complete(source: str, patches: Sequence[Piece]) -> bool:
-    """Whether the patches are numbered; all numbers are there then."""
-    present = sorted(piece.subject.number for piece in patches if piece.subject.number is not None)
-    if not present:
+def _key(piece: Piece) -> object:
+    """What two copies of one patch have in common.  Commits of one author may have one title; mails may not."""
+    if piece.subject.number is not None:
+        return piece.subject.number
+    title = title_key(piece.subject.title) or piece.place
+    return (title, piece.diff_digest) if piece.form == "mail" and not piece.message_id else title
+
+
+def is_same(one: Piece, other: Piece) -> bool:
+    """Whether two pieces are copies of one patch.  A damaged copy says no more than the whole one of its name."""
+    if one.damaged is not None or other.damaged is not None:
+        return title_key(one.subject.title) == title_key(other.subject.title)
+    if not one.diff_digest or not other.diff_digest:
         return False
-    total = max(piece.subject.total or 0 for piece in patches)
-    if present[-1] > total:
-        raise UserError(f"{source}: there is no patch {present[-1]} of {total}", fix="mend the subject's n/m")
-    if len(present) < total:
-        raise UserError(
-            f"{source}: the series is incomplete: have {ranges(present)} of {total}",
-            fix=f"add the missing patches, {_SAY}",
-        )
-    return True
+    masked = (one.masked or other.masked) and one.masked_digest == other.masked_digest
+    return one.diff_digest == other.diff_digest or masked
+
+
+def _worth(piece: Piece) -> int:
+    """Which of two copies is kept: one that can be applied, that has nothing masked, and that has an id."""
+    clean = not piece.masked and not piece.warnings
+    return 4 * (piece.error is None) + 2 * clean + bool(piece.message_id)
+
+
+def gap_words(present: Sequence[int], missing: Sequence[int], total: int) -> str:
+    """`10 of 16 only; 1–9, 11–16 missing`."""
+    have = ranges(present) or "none"
+    return f"{have} of {total} only; {ranges(missing)} missing"
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """`1-2,4` of ascending numbers."""
+    """`1–2, 4` of ascending numbers."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and number == spans[-1][1] + 1:
             spans[-1][1] = number
         else:
             spans.append([number, number])
-    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)
+    return ", ".join(f"{first}–{last}" if last > first else f"{first}" for first, last in spans)

@@ -8,21 +8,43 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from harness.errors import InputError
-from harness.model import FileChange, Patch
+from harness.model import BaseHints, FileChange, Patch
 from harness.series.diff import Diff, parse_diff
+from harness.series.diffstat import Stated, stated_in, wrong_files, wrong_lines
+from harness.series.hints import hints_in, stacked_before
 from harness.series.mail import Mail, Text, decode_words, parse_mail
 from harness.series.mailbox import RawMail
 from harness.series.subject import Subject, parse_subject
+from harness.series.trailers import has_patch, is_masked, person, trailers_of
 
 _IN_BODY = re.compile(rb"(From|Subject|Date):[ \t]*(.{1,1000})")
 _ADDRESS = re.compile(r"[^\s<>@]{1,200}@[^\s<>@]{1,200}")
+_ID = re.compile(r"<([^<>\s]{1,250})>")
+_DOMAIN = re.compile(rb"@[A-Za-z0-9.-]{1,253}")
+_MASK = re.compile(rb"@x{3,63}(?![A-Za-z0-9])")
+_LISTED = re.compile(rb"  (\S.{0,200})")
+_AUTHOR_OF = re.compile(rb"\S.{0,100} \((\d{1,4})\):")
+_PART_OF = re.compile(rb'Patch series "([^"]{1,300})"(?:, v(\d{1,3}))?')
+_FIRST_OF = re.compile(rb"This patch \(of (\d{1,4})\)")
+_MAX_REFERENCES = 50
+
+MAKE = "make the patch with git format-patch"
+_NO_HINTS = BaseHints()
 
 
 class Kind(Enum):
     PATCH = auto()
     COVER = auto()
-    REPLY = auto()  # of which nothing is ever taken
+    REPLY = auto()  # of which nothing is ever taken but tags
     OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is kept of a reply; its text is not."""
+
+    trailers: tuple[str, ...]
+    files: tuple[str, ...]  # of a diff that stands in it unquoted: somebody's proposal, never applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,84 +54,247 @@ class Piece:
     kind: Kind
     subject: Subject
     place: str  # FILE:LINE
-    author: str
-    date: str
-    message_id: str
-    files: tuple[FileChange, ...]
-    diff_digest: str  # of the diff alone: tells a second copy from a conflicting one
-    mail: bytes  # of a patch: for `git am`
-    text: str  # of a cover letter
+    author: str = ""
+    date: str = ""
+    message_id: str = ""
+    files: tuple[FileChange, ...] = ()
+    diff_digest: str = ""  # of the diff alone: tells a second copy from a conflicting one
+    mail: bytes = b""  # of a patch: for `git am`
+    text: str = ""  # of a cover letter; of something else: why it is no patch
+    sender: str = ""  # who sent it, to compare by: the author may be another
+    references: tuple[str, ...] = ()  # message ids, the nearest first
+    form: str = "mail"
+    error: InputError | None = None  # why this cannot be applied as it stands
+    damaged: Mail | None = None  # the mail whose text the archive has damaged: what a repair starts from
+    stated: Stated | None = None
+    hints: BaseHints = _NO_HINTS
+    titles: tuple[str, ...] = ()  # of a cover letter: what it says are the patches
+    series_title: str = ""  # that a patch says it is part of
+    alone: bool = False  # came by itself, out of a stack: n of m are told, not asked for
+    answer: Answer | None = None
+    digest: bytes = b""  # of a reply's text, blind to masks and blanks
+    masked: bool = False  # the diff has a masked address in it
+    masked_digest: str = ""  # of the diff with all addresses masked
+    warnings: tuple[str, ...] = ()
 
-    def patch(self, number: int) -> Patch:
+    def patch(self, number: int, fixups: tuple[Patch, ...] = ()) -> Patch:
         """This piece as number `number` in the order of application."""
         return Patch(
-            number=number, subject=self.subject.title, author=self.author, date=self.date,
+            number=number, subject=self.subject.title, author=self.author, date=self.date, fixups=fixups,
             message_id=self.message_id, files=self.files, mail=self.mail, source=self.place,
         )  # fmt: skip
 
 
 def read_piece(raw: RawMail | Mail) -> Piece:
     """Find out what a message is.  Raises InputError if it is a damaged or a dangerous patch."""
-    mail = raw if isinstance(raw, Mail) else parse_mail(raw)
+    piece = examine(raw)
+    if piece.error is not None:
+        raise piece.error
+    return piece
+
+
+def examine(raw: RawMail | Mail) -> Piece:
+    """Find out what a message is; what is wrong with it becomes the piece's `error`."""
+    try:
+        mail = raw if isinstance(raw, Mail) else parse_mail(raw)
+    except InputError as error:
+        assert isinstance(raw, RawMail)
+        return _unreadable(raw, error)
     if mail is None:
         assert isinstance(raw, RawMail)
         return _no_mail(raw)
     subject = parse_subject(mail.header("subject"))
     place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place
-    piece = Piece(Kind.OTHER, subject, place, "", "", "", (), "", b"", "")
+    author = mail.header("from")
+    piece = Piece(
+        Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=mail.header("message-id"),
+        sender=person(author), references=_references(mail), form=mail.form,
+    )  # fmt: skip
     if subject.reply:
-        return replace(piece, kind=Kind.REPLY)
+        return _reply(piece, mail)
     if subject.number == 0:
-        return replace(piece, kind=Kind.COVER, text=_plain(mail))
-    diff = parse_diff(mail.place, mail.text)
-    if not diff.files:
-        if subject.number is not None:
-            raise InputError(
-                mail.place, mail.line, f"patch {subject.number}/{subject.total} has no diff in it",
-                fix=_indented_hint(mail.text) or "get the patch again: it was damaged on its way",
-            )  # fmt: skip
-        return replace(piece, text=_indented_hint(mail.text))
-    return _patch(piece, mail, diff)
+        return _cover(piece, mail)
+    return _damaged(piece, mail) if mail.damage else _whole(piece, mail)
 
 
-def _patch(piece: Piece, mail: Mail, diff: Diff) -> Piece:
-    inner = _in_body_headers(mail.text)
-    author = inner.get("from", mail.header("from"))
-    if not author:
-        raise InputError(mail.place, mail.line, "a patch without an author (no From: line)", fix=_MAKE)
-    if not _ADDRESS.search(author):
-        raise InputError(
-            mail.place, mail.line, f"the author has no e-mail address: {author[:100]}",
-            fix="git am needs Name <address>: put the real one in the From: line",
-        )  # fmt: skip
-    subject = piece.subject
-    if "subject" in inner:
-        subject = replace(subject, title=parse_subject(inner["subject"]).title)
-    if not subject.title:
-        raise InputError(mail.place, mail.line, "a patch without a subject", fix=_MAKE)
-    lines = mail.text.lines[diff.start : diff.end]
-    # Blob names are abbreviated to differing lengths; they are no part of what a patch does.
-    content = b"\n".join(line.rstrip(b"\r") for line in lines if not line.startswith(b"index "))
+def _whole(piece: Piece, mail: Mail) -> Piece:
+    """A mail that is a patch if it has a diff."""
+    try:
+        diff = parse_diff(mail.place, mail.text)
+        return _patch(piece, mail, diff) if diff.files else _without_diff(piece, mail)
+    except InputError as error:
+        return replace(_named(piece, mail), kind=Kind.PATCH, error=error)
+
+
+def _reply(piece: Piece, mail: Mail) -> Piece:
+    text = b"\n".join(mail.text.lines)
+    answer = Answer(trailers_of(text, mail.charset), _proposed(mail) if has_patch(text) else ())
+    return replace(piece, kind=Kind.REPLY, answer=answer, digest=_text_digest(text))
+
+
+def _proposed(mail: Mail) -> tuple[str, ...]:
+    """The files of the diff in a reply, as far as it is one."""
+    try:
+        return tuple(file.path for file in parse_diff(mail.place, mail.text).files)
+    except InputError:
+        return ()
+
+
+def _cover(piece: Piece, mail: Mail) -> Piece:
+    lines = mail.text.lines
     return replace(
-        piece, kind=Kind.PATCH, subject=subject, author=author, date=inner.get("date", mail.header("date")),
-        message_id=mail.header("message-id"), files=diff.files, mail=mail.render(diff.end),
-        diff_digest=hashlib.sha256(content).hexdigest(),
+        piece, kind=Kind.COVER, text=_plain(mail), stated=stated_in(lines), hints=hints_in(lines, mail.charset),
+        titles=_listed_titles(lines, mail.charset),
     )  # fmt: skip
 
 
-_MAKE = "make the patch with git format-patch"
+def _damaged(piece: Piece, mail: Mail) -> Piece:
+    """A patch that can be told of, but not applied."""
+    error = InputError(
+        mail.place, mail.line if mail.line > 2 else 0, mail.damage, fix="--repair rebuilds it from the tree it is for"
+    )
+    named = _named(_part_of(piece, mail), mail)
+    return replace(
+        named, kind=Kind.PATCH, error=error, damaged=mail, stated=stated_in(mail.text.lines),
+        hints=_hints(mail, mail.text.lines),
+    )  # fmt: skip
+
+
+def _without_diff(piece: Piece, mail: Mail) -> Piece:
+    subject = piece.subject
+    if subject.number is None:
+        return replace(piece, text=_indented_hint(mail.text))
+    if piece.references and any(line.startswith(b">") for line in mail.text.lines):
+        return _reply(piece, mail)  # a mailer that does not write Re:
+    raise InputError(
+        mail.place, mail.line, f"patch {subject.number}/{subject.total} has no diff in it",
+        fix=_indented_hint(mail.text) or "get the patch again: it was damaged on its way",
+    )  # fmt: skip
+
+
+def _patch(piece: Piece, mail: Mail, diff: Diff) -> Piece:
+    piece = _named(_part_of(piece, mail), mail)
+    if not piece.author:
+        raise InputError(mail.place, mail.line, "a patch without an author (no From: line)", fix=MAKE)
+    if not _ADDRESS.search(piece.author):
+        raise InputError(
+            mail.place, mail.line, f"the author has no e-mail address: {piece.author[:100]}",
+            fix="git am needs Name <address>: put the real one in the From: line",
+        )  # fmt: skip
+    if not piece.subject.title:
+        raise InputError(mail.place, mail.line, "a patch without a subject", fix=MAKE)
+    head, tail = mail.text.lines[: diff.start], mail.text.lines[diff.end :]
+    stated = stated_in(head[_last_rule(head) :])
+    error = None
+    if wrong := wrong_lines(stated, diff.files):
+        at = mail.text.numbers[diff.start]
+        error = InputError(mail.place, at, wrong, fix="get the patch again: it was changed after it was made")
+    warnings = [wrong_files(stated, diff.files)]
+    if is_masked(piece.author):
+        warnings.append(f"an archive has hidden the author's address: {piece.author}")
+    content = _content(mail.text.lines[diff.start : diff.end])
+    return replace(
+        piece, kind=Kind.PATCH, files=diff.files, mail=mail.render(diff.end), stated=stated, error=error,
+        hints=_hints(mail, head + tail), warnings=tuple(words for words in warnings if words),
+        diff_digest=hashlib.sha256(content).hexdigest(), masked=_MASK.search(content) is not None,
+        masked_digest=hashlib.sha256(_DOMAIN.sub(b"@", content)).hexdigest(),
+    )  # fmt: skip
+
+
+def _named(piece: Piece, mail: Mail) -> Piece:
+    """With author, title and date from the text where it has them: the mail's own are the sender's."""
+    inner = _in_body_headers(mail.text)
+    subject = piece.subject
+    if "subject" in inner:
+        subject = replace(subject, title=parse_subject(inner["subject"]).title)
+    return replace(piece, subject=subject, author=inner.get("from", piece.author), date=inner.get("date", piece.date))
+
+
+def _part_of(piece: Piece, mail: Mail) -> Piece:
+    """What an -mm notice says of the series that its patch is of."""
+    if mail.form != "-mm":
+        return piece
+    text = b" ".join(b"\n".join(mail.text.lines[:2000]).split())
+    subject, title = piece.subject, ""
+    if found := _PART_OF.search(text):
+        title = found[1].decode(mail.charset, "replace")
+        subject = replace(subject, version=int(found[2] or subject.version))
+        # The cover letter's text goes into the first patch of a series, and only there.
+        if (first := _FIRST_OF.search(text)) and subject.number is None:
+            subject = replace(subject, number=1, total=max(int(first[1]), 1))
+    return replace(piece, subject=subject, series_title=title, alone=True)
+
+
+def _hints(mail: Mail, lines: list[bytes]) -> BaseHints:
+    """What is said of the base outside the diff; an -mm notice also lists what is below its patch in the stack."""
+    hints = hints_in(lines, mail.charset)
+    before = stacked_before(b"\n".join(lines)) if mail.form == "-mm" else ()
+    return replace(hints, said=(*hints.said, f"in -mm after {', '.join(before)}")) if before else hints
+
+
+def _last_rule(head: list[bytes]) -> int:
+    """Where the diffstat begins: after the last `---` before the diff, or at the start of the text."""
+    return next((index for index in range(len(head) - 1, -1, -1) if head[index].rstrip() == b"---"), 0)
+
+
+def _content(lines: list[bytes]) -> bytes:
+    """What a diff does, apart from what differs between copies of the same patch.
+
+    Blob names are abbreviated to differing lengths, archives drop the blank of an empty context line, and what
+    follows the numbers of a hunk is there for people.
+    """
+    out = []
+    for line in lines:
+        plain = line.rstrip(b"\r")
+        if plain.startswith(b"@@ -"):
+            plain = plain[: plain.find(b" @@", 4) + 3]
+        if not plain.startswith(b"index "):
+            out.append(plain or b" ")
+    return b"\n".join(out)
+
+
+def _unreadable(raw: RawMail, error: InputError) -> Piece:
+    """A message that cannot be taken apart; a reply is counted all the same, for nothing would be taken from it."""
+    place = f"{raw.place}:{raw.line}" if raw.line > 2 else raw.place
+    for line in raw.lines[:1000]:
+        if line[:8].lower() == b"subject:":
+            subject = parse_subject(decode_words(line[8:].strip()))
+            if subject.reply:
+                return Piece(Kind.REPLY, subject, place, answer=Answer((), ()))
+            kind = Kind.PATCH if subject.tagged and subject.number != 0 else Kind.OTHER
+            return Piece(kind, subject, place, error=error)
+    return Piece(Kind.OTHER, Subject(""), place, error=error)
 
 
 def _no_mail(raw: RawMail) -> Piece:
     """A text without mail headers: an error if it has a diff that somebody meant to be applied."""
+    piece = Piece(Kind.OTHER, Subject(""), raw.place)
     if raw.lines[0].lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise InputError(raw.place, raw.line, "an HTML page, not a mailbox", fix="download the page's mbox or raw mail")
+        what, fix = "an HTML page, not a mailbox", "download the page's mbox or raw mail"
+        return replace(piece, error=InputError(raw.place, raw.line, what, fix=fix))
     numbers = list(range(raw.line, raw.line + len(raw.lines)))
-    if parse_diff(raw.place, Text(raw.lines, numbers)).files:
-        raise InputError(
-            raw.place, raw.line, "a diff without mail headers: no author and no message to commit it with", fix=_MAKE
-        )
-    return Piece(Kind.OTHER, Subject(""), raw.place, "", "", "", (), "", b"", "")
+    try:
+        files = parse_diff(raw.place, Text(raw.lines, numbers)).files
+    except InputError as error:
+        return replace(piece, error=error)
+    if not files:
+        return piece
+    what = "a diff without mail headers: no author and no message to commit it with"
+    return replace(piece, kind=Kind.PATCH, files=files, error=InputError(raw.place, raw.line, what, fix=MAKE))
+
+
+def _references(mail: Mail) -> tuple[str, ...]:
+    """The ids of the messages that this one answers, the nearest first."""
+    nearest = _ID.findall(mail.header("in-reply-to"))[:1]
+    rest = _ID.findall(mail.header("references"))[-_MAX_REFERENCES:]
+    return tuple(dict.fromkeys([*nearest, *reversed(rest)]))
+
+
+def _text_digest(text: bytes) -> bytes:
+    """Names a text: the same for the copy of an archive that masks addresses and sets blanks its own way."""
+    plain = text.replace(b"\xe2\x80\xaf", b" ").replace(b"\xc2\xa0", b" ")
+    words = b" ".join(_DOMAIN.sub(b"@", plain).split())
+    return hashlib.blake2b(words, digest_size=16).digest() if words else b""
 
 
 def _in_body_headers(text: Text) -> dict[str, str]:
@@ -121,6 +306,21 @@ def _in_body_headers(text: Text) -> dict[str, str]:
         elif line.strip() or found:
             break
     return found
+
+
+def _listed_titles(lines: list[bytes], charset: str) -> tuple[str, ...]:
+    """The titles of a cover letter's shortlog: `Ada Example (2):` and the indented lines below."""
+    found: list[str] = []
+    left = 0
+    for line in lines:
+        if match := _AUTHOR_OF.fullmatch(line.rstrip()):
+            left = int(match[1])
+        elif left and (listed := _LISTED.match(line)):
+            found.append(" ".join(listed[1].decode(charset, "replace").split()))
+            left -= 1
+        elif line.strip():
+            left = 0
+    return tuple(found)
 
 
 def _indented_hint(text: Text) -> str:

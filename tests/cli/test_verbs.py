@@ -193,8 +193,9 @@ def test_series_show_names_the_patches(place: Path, invoke: Invoke) -> None:
     demo = Path(__file__).parents[2] / "patches" / "demo"
     done = invoke("series", "show", str(demo), "--json")
     assert done.exit_code == 0
-    patches = json.loads(done.stdout)["patches"]
-    assert [patch["number"] for patch in patches] == list(range(1, len(patches) + 1))
+    (series,) = json.loads(done.stdout)["series"]
+    patches = series["patches"]
+    assert [patch["n"] for patch in patches] == list(range(1, len(patches) + 1))
     text = invoke("series", "show", str(demo)).stdout
     assert all(patch["subject"] in text for patch in patches)
     assert invoke("series", "show", str(place)).exit_code == 2

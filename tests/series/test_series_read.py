@@ -79,8 +79,8 @@ def test_author_in_the_text_is_the_author(tmp_path: Path, processes: Processes, 
 @pytest.mark.parametrize(
     ("subjects", "words"),
     [
-        (["[PATCH 1/4] a", "[PATCH 2/4] b", "[PATCH 4/4] d"], "incomplete: have 1-2,4 of 4"),
-        (["[PATCH 10/16] a"], "incomplete: have 10 of 16"),
+        (["[PATCH 1/4] a", "[PATCH 2/4] b", "[PATCH 4/4] d"], "series incomplete: 1–2, 4 of 4 only; 3 missing"),
+        (["[PATCH 10/16] a"], "series incomplete: 10 of 16 only; 1–9, 11–16 missing"),
         (["[PATCH 3/2] a"], "no patch 3 of 2"),
         (["[PATCH 1/2] a", "[PATCH v2 1/2] a"], "more than one version of a series: v1, v2"),
         (["[PATCH 1/2] a", "[PATCH 1/3] a"], "more than one series: of 2 and 3"),
