@@ -13,7 +13,7 @@ import click
 from harness.errors import HarnessError
 
 
-def out(text: str, *, newline: bool = True) -> None:
+def out(text: str | bytes, *, newline: bool = True) -> None:
     """Write to standard output; silently to nowhere once the reader has gone."""
     try:
         click.echo(text, nl=newline)

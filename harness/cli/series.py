@@ -69,7 +69,7 @@ def export(sources: tuple[str, ...], tree: str | None, output: str) -> None:
         say.note(f"vmaharness: {warning}")
     mailbox = as_mailbox(chosen)
     if output == "-":
-        click.get_binary_stream("stdout").write(mailbox)
+        say.out(mailbox, newline=False)
         return
     try:
         Path(output).write_bytes(mailbox)

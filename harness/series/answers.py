@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.series.grouping import Set
 from harness.series.patch import Answer, Piece
 from harness.series.subject import Subject
-from harness.series.threads import ById, Replies, bare, title_key
+from harness.series.threads import ById, Replies, title_key
 from harness.series.trailers import merged
 
 _MAX_STEPS = 200  # up a thread
@@ -57,8 +57,8 @@ class Answers:
         """Take note of a reply; one that was here before adds nothing."""
         if not self._replies.is_new(reply):
             return
-        if len(reply.references) == 1 and reply.message_id:
-            self._answered[bare(reply.message_id)] = reply.references[0]
+        if len(reply.references) == 1 and reply.own:
+            self._answered[reply.own] = reply.references[0]
         answer = reply.answer or Answer((), ())
         if answer.trailers:
             self._given.append(_Given(reply.subject, reply.references, answer.trailers))
@@ -76,11 +76,11 @@ class Answers:
             # Every copy of a mail has its own id; all lead to the one that is kept.
             places = {title_key(piece.subject.title): number for number, piece in numbered}
             for number, piece in [*numbered, *((0, cover) for cover in one.covers)]:
-                ids.add(piece.message_id, (index, number))
+                ids.add(piece.own, (index, number))
                 titles.setdefault((title_key(piece.subject.title), one.version), (index, number))
             for piece in one.patches:
                 if title_key(piece.subject.title) in places:
-                    ids.add(piece.message_id, (index, places[title_key(piece.subject.title)]))
+                    ids.add(piece.own, (index, places[title_key(piece.subject.title)]))
         found: dict[tuple[int, int], list[str]] = {}
         for given in self._given:
             target = self._by_thread(given, ids)

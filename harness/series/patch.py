@@ -19,7 +19,7 @@ from harness.series.trailers import has_patch, is_masked, person, trailers_of
 
 _IN_BODY = re.compile(rb"(From|Subject|Date):[ \t]*(.{1,1000})")
 _ADDRESS = re.compile(r"[^\s<>@]{1,200}@[^\s<>@]{1,200}")
-_ID = re.compile(r"<([^<>\s]{1,250})>")
+_ID = re.compile(r"<([^<>\s]{1,250})>|(?<!\S)(#\d{1,9})(?!\S)")  # or, on a page without ids, a line of it
 _DOMAIN = re.compile(rb"@[A-Za-z0-9.-]{1,253}")
 _MASK = re.compile(rb"@x{3,63}(?![A-Za-z0-9])")
 _LISTED = re.compile(rb"  (\S.{0,200})")
@@ -62,7 +62,8 @@ class Piece:
     mail: bytes = b""  # of a patch: for `git am`
     text: str = ""  # of a cover letter; of something else: why it is no patch
     sender: str = ""  # who sent it, to compare by: the author may be another
-    references: tuple[str, ...] = ()  # message ids, the nearest first
+    references: tuple[str, ...] = ()  # the messages it answers, by `own`, the nearest first
+    own: str = ""  # what answers name it by: its message id, or its place on a page that shows none
     form: str = "mail"
     error: InputError | None = None  # why this cannot be applied as it stands
     damaged: Mail | None = None  # the mail whose text the archive has damaged: what a repair starts from
@@ -105,10 +106,12 @@ def examine(raw: RawMail | Mail) -> Piece:
         return _no_mail(raw)
     subject = parse_subject(mail.header("subject"))
     place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place
-    author = mail.header("from")
+    author, message_id = mail.header("from"), mail.header("message-id")
     piece = Piece(
-        Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=mail.header("message-id"),
+        Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=message_id,
         sender=person(author), references=_references(mail), form=mail.form,
+        own=message_id.strip("<> ") or (f"{mail.place}#{mail.line}" if mail.form != "mail" else ""),
+        series_title=mail.header("x-series"),
     )  # fmt: skip
     if subject.reply:
         return _reply(piece, mail)
@@ -215,7 +218,7 @@ def _part_of(piece: Piece, mail: Mail) -> Piece:
     if mail.form != "-mm":
         return piece
     text = b" ".join(b"\n".join(mail.text.lines[:2000]).split())
-    subject, title = piece.subject, ""
+    subject, title = piece.subject, piece.series_title
     if found := _PART_OF.search(text):
         title = found[1].decode(mail.charset, "replace")
         subject = replace(subject, version=int(found[2] or subject.version))
@@ -286,8 +289,9 @@ def _no_mail(raw: RawMail) -> Piece:
 def _references(mail: Mail) -> tuple[str, ...]:
     """The ids of the messages that this one answers, the nearest first."""
     nearest = _ID.findall(mail.header("in-reply-to"))[:1]
-    rest = _ID.findall(mail.header("references"))[-_MAX_REFERENCES:]
-    return tuple(dict.fromkeys([*nearest, *reversed(rest)]))
+    rest = _ID.findall(mail.header("references"))
+    rest = rest[:1] + rest[1:][-_MAX_REFERENCES:]
+    return tuple(dict.fromkeys(name or f"{mail.place}{line}" for name, line in [*nearest, *reversed(rest)]))
 
 
 def _text_digest(text: bytes) -> bytes:

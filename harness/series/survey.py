@@ -123,6 +123,7 @@ class _Reader:
         self._kept_bytes = 0
 
     def read(self, opened: Opened) -> Iterator[Piece]:
+        self.notes += opened.notes
         for mail in opened.mails:
             piece = examine(mail)
             self.messages += 1

@@ -98,9 +98,8 @@ def roots(pieces: Iterable[Piece]) -> dict[int, str]:
     answered = {name for piece in every for name in piece.references}
     found: dict[int, str] = {}
     for piece in every:
-        own = bare(piece.message_id)
         if piece.references:
             found[id(piece)] = piece.references[-1]
-        elif own and own in answered:
-            found[id(piece)] = own
+        elif piece.own and piece.own in answered:
+            found[id(piece)] = piece.own
     return found
