@@ -182,6 +182,12 @@ class FilePresence:
     present: int
     reverts: bool  # the patch's change of this file can be taken back exactly
 
+    @property
+    def text(self) -> str:
+        if self.reverts:
+            return "can be taken back"
+        return f"{self.present} of {self.lines} lines" if self.lines else "(no line of it stays)"
+
 
 @dataclass(frozen=True, slots=True)
 class PatchPresence:
@@ -193,6 +199,23 @@ class PatchPresence:
     evidence: str  # how that is known: "patch-id", "reverts", "blobs", "lines"
     commit: str  # of the tree's history, where a patch-id told
     files: tuple[FilePresence, ...]
+
+    @property
+    def text(self) -> str:
+        """For people: `partly in the tree: mm/vma.c 3 of 9 lines, mm/mmap.c can be taken back`."""
+        if self.state is not Presence.PARTLY:
+            how = {
+                "patch-id": f"{self.state}, as commit {self.commit[:12]}",
+                "blobs": f"{self.state}: its files are the blobs that the series makes",
+                "reverts": f"{self.state}: it can be taken back exactly",
+            }
+            if self.evidence in how:
+                return how[self.evidence]
+        files = [f"{file.path} {file.text}" for file in self.files]
+        lines, present = sum(file.lines for file in self.files), sum(file.present for file in self.files)
+        whole = self.state.value if present < lines else "all its lines are there, what is around them differs"
+        gone = f", though commit {self.commit[:12]} of its history is the same patch" if self.commit else ""
+        return f"{whole}{gone}: {', '.join(files)}" if present else f"{self.state}{gone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +230,8 @@ class Prerequisite:
 class BaseReport:
     """What is known of the tree that a series was made for, and of the one that it was applied to."""
 
-    choice: str  # how the tree's commit was come by, in words
+    state: BaseState  # of the series as a whole: the worst that any file is when the series first finds it
+    choice: str  # how the tree's commit was come by, in words; "" where it is the one of the tree as given
     commit: str
     named: str = ""  # of the document's base-commit trailer
     named_state: str = ""  # where that commit is, in words
@@ -218,6 +242,17 @@ class BaseReport:
     presence: tuple[PatchPresence, ...] = ()  # with --merged: what of the series is in the tree
     reverted: str = ""  # with --merged: the commit of the tree without the series
     notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """One line for people: `exact (3 of 3 blobs), bit-exact`."""
+        if self.presence:
+            inside = sum(patch.state is Presence.IN for patch in self.presence)
+            taken = f", taken out for {self.reverted[:12]}" if self.reverted else ", and cannot be taken out"
+            return f"{inside} of {len(self.presence)} patches are in the tree already{taken}"
+        counted = f" ({self.exact} of {self.stated} blobs{'' if self.exact == self.stated else ' exact'})"
+        words = [f"{self.state}{counted if self.stated else ''}", "bit-exact" if self.bit_exact else "", self.choice]
+        return ", ".join(word for word in words if word)
 
 
 class PatchRole(StrEnum):

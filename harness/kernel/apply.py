@@ -35,10 +35,11 @@ _MOST_FILES = 10  # that an error names
 
 
 class DoesNotApply(UserError):
-    """A patch of the series does not apply.  `number` is its place in the series, from 1; `bases` are its files."""
+    """A patch does not apply.  `number` is its place in the series, from 1; `bases` are its files."""
 
-    number = 0
+    number = 1
     bases: tuple[FileBase, ...] = ()
+    of_series = True  # else of a base fix
 
 
 def apply_series(
@@ -69,7 +70,10 @@ def apply_series(
         if patches:
             say(f"applying {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
             refuse_hostile(patches, PatchRole.SERIES, len(patches))
-            stated = blobs.before_applying(patches, work.files(patches))
+            there = work.files(patches)
+            if blobs.is_made(patches, there):
+                raise DoesNotApply("the tree has the very files that the series makes: it is in the tree already")
+            stated = blobs.before_applying(patches, there)
             work.apply(patches, PatchRole.SERIES, len(patches))
         applied = _record(work.git, tree.commit, fixes, patches, stated)
         remove_tree(work.directory)
@@ -128,7 +132,10 @@ class _Work:
                 blobs.held_against(touch, there.get(touch.before or touch.path, ""))
                 for touch in blobs.touches(replace(part, fixups=()))
             )
-            raise _does_not_apply(part, _part_name(patch, part, role, total), done, bases, patches.index(patch) + 1)
+            error = _does_not_apply(part, _part_name(patch, part, role, total), done, bases)
+            if isinstance(error, DoesNotApply):
+                error.number, error.of_series = patches.index(patch) + 1, role is PatchRole.SERIES
+            raise error
         if start:
             squash(self.git, start, [1 + len(patch.fixups) for patch in patches])
 
@@ -182,7 +189,7 @@ def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileB
     ):
         where = match[1]
     error = DoesNotApply(f"{name} does not apply{f': {where}' if where else ''}", fix=fix, detail=words)
-    error.number, error.bases = number, bases
+    error.bases = bases
     return error
 
 

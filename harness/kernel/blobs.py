@@ -68,6 +68,11 @@ def first_wanted(patches: Iterable[Patch]) -> dict[str, str]:
     return wanted
 
 
+def count_exact(wanted: Mapping[str, str], tree: Mapping[str, str]) -> int:
+    """How many of the blobs that are wanted the tree has."""
+    return sum(is_same(blob, tree.get(path, "")) for path, blob in wanted.items())
+
+
 def last_made(patches: Iterable[Patch]) -> dict[str, str | None]:
     """The blob that the series says it leaves of each file: "" if the file is gone, None where no blob is named."""
     left: dict[str, str | None] = {}
@@ -78,6 +83,17 @@ def last_made(patches: Iterable[Patch]) -> dict[str, str | None]:
             if touch.after is not None:
                 left[touch.after] = touch.makes or None
     return left
+
+
+def is_made(patches: Sequence[Patch], tree: Mapping[str, str]) -> bool:
+    """Whether the tree has, of every file, the blob that the series says it leaves, and is not where it begins."""
+    left = last_made(patches)
+    there = [
+        made is not None and (is_same(made, tree.get(path, "")) or made == tree.get(path))
+        for path, made in left.items()
+    ]
+    begins = all(is_same(blob, tree.get(path, "")) for path, blob in first_wanted(patches).items())
+    return bool(left) and all(there) and not begins
 
 
 # --- before ---------------------------------------------------------------------------------------------------

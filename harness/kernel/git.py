@@ -5,6 +5,7 @@ Knows nothing of kernels or patches.  Commits made here depend on their input al
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -64,11 +65,12 @@ class Git:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         input: bytes | None = None,
+        deadline_s: float | None = None,
     ) -> Completed:
         """Run a git command.  Its exit code is data; raises MissingTool where there is no git."""
         done = self._processes.run(
             self.argv(*arguments, settings=settings),
-            env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, input=input,
+            env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, input=input, deadline_s=deadline_s,
         )  # fmt: skip
         if done.exit_code == 127:
             raise MissingTool("git", "git")
@@ -85,6 +87,31 @@ class Git:
         if not done.ok:
             raise InfraError(f"git {arguments[0]} failed in {self.where}", detail=done.words)
         return done.text.rstrip("\n")
+
+    def pipe(self, first: Sequence[str], second: Sequence[str], into: Path, *, deadline_s: float) -> bool:
+        """`git FIRST | git SECOND > into`, nothing of it kept in memory.
+
+        False if `deadline_s` passed before FIRST ended; what SECOND made of it until then is in `into` all the same.
+        """
+        read, write = os.pipe()
+        processes = self._processes
+        try:
+            with into.open("wb") as sink:
+                consumer = processes.spawn(self.argv(*second), env=_ENVIRONMENT, stdin=read, stdout=sink)
+                producer = processes.spawn(self.argv(*first), env=_ENVIRONMENT, stdout=write)
+        finally:
+            os.close(read)
+            os.close(write)
+        try:
+            in_time = producer.wait(deadline_s, processes.stop) is not None
+            processes.stop.check()
+            producer.close()
+            consumer.wait(deadline_s, processes.stop)
+            processes.stop.check()
+        finally:
+            processes.forget(producer)
+            processes.forget(consumer)
+        return in_time
 
     def run_as_user(self, *arguments: str | Path, deadline_s: float | None = None) -> Completed:
         """Run a command that talks to a remote: with the user's proxies and credentials, without hooks."""
@@ -110,6 +137,24 @@ def blobs_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, str]:
         raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
     kinds = [line.decode("utf-8", "replace").split(" ") for line in lines]
     return {path: words[1] if words[0] == "blob" else "" for path, words in zip(asked, kinds, strict=True)}
+
+
+def contents_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """The content of each path in a commit, asked in one go; paths that are no file are left out."""
+    there = {path: blob for path, blob in blobs_at(git, commit, paths).items() if blob}
+    if not there:
+        return {}
+    done = git.run("cat-file", "--batch=%(objectsize)", input="".join(f"{blob}\n" for blob in there.values()).encode())
+    found: dict[str, bytes] = {}
+    at = 0
+    for path in there:
+        end = done.stdout.find(b"\n", at)
+        if not done.ok or end < 0:
+            raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
+        size = int(done.stdout[at:end])
+        found[path] = done.stdout[end + 1 : end + 1 + size]
+        at = end + 1 + size + 1
+    return found
 
 
 def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "") -> Path:

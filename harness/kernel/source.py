@@ -67,6 +67,36 @@ def kernel_version(makefile: str) -> str:
     return ".".join(numbers) + found.get("EXTRAVERSION", "")
 
 
+def at_commit(tree: Tree, commit: str, *, processes: Processes) -> Tree | None:
+    """The same tree at another commit of its repository; None if that has no such commit.
+
+    Raises UserError if the commit is no kernel.
+    """
+    git = Git(processes, tree.repo)
+    found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if not found.ok:
+        return None
+    if found.text.strip() == tree.commit:
+        return tree
+    return prove(git, tree.spec, found.text.strip(), f"{tree.spec} at {commit}", tree.notes)
+
+
+def prove(git: Git, spec: str, commit: str, origin: str, notes: tuple[str, ...] = ()) -> Tree:
+    """A commit of a repository of ours as a tree.  Raises UserError, which names `origin`, if it is no kernel."""
+    makefile = git.run("cat-file", "blob", f"{commit}:Makefile")
+    version = kernel_version(makefile.text)
+    try:
+        names = git.ask("ls-tree", "--name-only", commit).splitlines()
+        tree_id = git.ask("rev-parse", f"{commit}^{{tree}}")
+    except HarnessError as error:
+        raise UserError(f"git cannot read {origin}", detail=error.detail) from error
+    missing = next((name for name in ("Makefile", "Kconfig") if name not in names), "")
+    if missing or not version:
+        why = f"it has no {missing}" if missing else "its Makefile says no VERSION"
+        raise UserError(f"{origin} is no kernel tree: {why}", fix=f"give one of: {_SPECS}")
+    return Tree(spec, version, git.where, commit, tree_id, notes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Resolver:
     spec: str
@@ -250,20 +280,7 @@ class _Resolver:
         return self._tree(entry / "repo.git", known.text.strip(), spec, notes)
 
     def _tree(self, repo: Path, commit: str, origin: str, notes: tuple[str, ...] = ()) -> Tree:
-        """Prove that a commit is a kernel."""
-        git = Git(self.processes, repo)
-        makefile = git.run("cat-file", "blob", f"{commit}:Makefile")
-        version = kernel_version(makefile.text)
-        try:
-            names = git.ask("ls-tree", "--name-only", commit).splitlines()
-            tree_id = git.ask("rev-parse", f"{commit}^{{tree}}")
-        except HarnessError as error:
-            raise UserError(f"git cannot read {origin}", detail=error.detail) from error
-        missing = next((name for name in ("Makefile", "Kconfig") if name not in names), "")
-        if missing or not version:
-            why = f"it has no {missing}" if missing else "its Makefile says no VERSION"
-            raise UserError(f"{origin} is no kernel tree: {why}", fix=f"give one of: {_SPECS}")
-        return Tree(self.spec, version, repo, commit, tree_id, notes)
+        return prove(Git(self.processes, repo), self.spec, commit, origin, notes)
 
 
 def _make_empty(entry: Path) -> None:

@@ -2,20 +2,215 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from harness.errors import UserError
 from harness.events import Say
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.kernel import blobs
+from harness.kernel import base, blobs, patchid
 from harness.kernel.apply import DoesNotApply, apply_series
 from harness.kernel.git import Git, blobs_at
-from harness.kernel.source import resolve_tree
-from harness.model import BaseState, FileBase, Series, Tree
+from harness.kernel.merged import apply_merged, explained, recognise
+from harness.kernel.source import at_commit, resolve_tree
+from harness.model import (
+    AppliedPatch,
+    AppliedTree,
+    BaseReport,
+    BaseState,
+    FileBase,
+    Patch,
+    PatchRole,
+    Prerequisite,
+    Series,
+    Tree,
+)
 from harness.run.sources import Archives
 
+NONE, AUTO = "none", "auto"
 _SETTLED = (BaseState.EXACT, BaseState.NEW)  # applying it would say nothing new
+_WORST = (BaseState.MISMATCH, BaseState.BROKEN, BaseState.OTHER, BaseState.UNKNOWN, BaseState.EXACT, BaseState.NEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tree that a series will be applied to, and what is known of that before it is."""
+
+    tree: Tree
+    report: BaseReport | None  # None without a series
+
+
+# --- choosing -------------------------------------------------------------------------------------------------
+
+
+def choose(
+    tree: Tree, series: Series | None, wanted: str, candidates: Sequence[str], *, resolve: Callable[[str], Tree],
+    processes: Processes, cache: Cache, say: Say,
+) -> Choice:  # fmt: skip
+    """The tree at the commit that `wanted` asks for: `none` (as it is), `auto`, or a commit of its repository.
+
+    `auto` takes the commit that the series names, if a tree has it, else the one with the most of the blobs that the
+    series names, in the history of the tree and of the `candidates` (resolved by `resolve`).  Raises UserError for a
+    commit or a candidate that there is not.
+    """
+    chosen, words = tree, ""
+    if wanted == AUTO or (wanted == NONE and candidates):
+        if series is not None:
+            chosen, words = _search(tree, series, [resolve(spec) for spec in candidates], processes, say)
+    elif wanted != NONE:
+        chosen, words = _named_by_user(tree, wanted, processes), f"commit {wanted} as asked for"
+    if series is None:
+        return Choice(chosen, None)
+    patches = series.patches
+    stated = blobs.first_wanted(patches)
+    exact = blobs.count_exact(stated, _blobs_of(chosen, patches, processes))
+    return Choice(
+        chosen,
+        BaseReport(
+            _before(exact, len(stated)), words, chosen.commit, series.base.commit,
+            _where_named(chosen, series.base.commit, processes), exact, len(stated),
+            prerequisites=_prerequisites(chosen, series, processes, cache, say),
+        ),
+    )  # fmt: skip
+
+
+def _named_by_user(tree: Tree, wanted: str, processes: Processes) -> Tree:
+    found = at_commit(tree, wanted, processes=processes)
+    if found is None:
+        raise UserError(
+            f"--base {wanted}: {tree.spec} has no such commit",
+            fix="name a commit of the tree's repository (a tree from a tarball or a package has one commit only), or auto",
+        )
+    return found
+
+
+def _search(tree: Tree, series: Series, candidates: Sequence[Tree], processes: Processes, say: Say) -> tuple[Tree, str]:
+    """The tree to take, and why."""
+    trees = [tree, *candidates]
+    for one in trees if series.base.commit else ():
+        named = at_commit(one, series.base.commit, processes=processes)
+        if named is not None:
+            return named, f"at the base-commit that the series names{_of(one, tree)}"
+    wanted = blobs.first_wanted(series.patches)
+    if not wanted:
+        return tree, "the tree as given, for the series names no blobs to look for"
+    say(f"looking for {len(wanted)} blobs in the history")
+    found = [(one, base.search(one, wanted, processes=processes)) for one in trees]
+    # max() keeps the first of equals: the tree as given before the candidates.
+    one, best = max(found, key=lambda pair: (pair[1].exact, _version(pair[0]), pair[1].date))
+    searched = sum(result.searched for _, result in found)
+    far = "" if all(result.whole for _, result in found) else ", older ones not looked at"
+    looked = f"of {searched} commits that touch these files{far}"
+    if not best.exact:
+        return tree, f"the tree as given, for none {looked} has any of the blobs"
+    chosen = at_commit(one, best.commit, processes=processes) or one
+    return chosen, f"commit {best.commit[:12]}{_of(one, tree)} chosen {looked}"
+
+
+def _of(one: Tree, given: Tree) -> str:
+    return "" if one is given else f" of {one.spec}"
+
+
+def _version(tree: Tree) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d{1,6}", tree.kernel_version)[:3])
+
+
+def _where_named(tree: Tree, named: str, processes: Processes) -> str:
+    """Where the commit is that the series names."""
+    if not named:
+        return ""
+    git = Git(processes, tree.repo)
+    found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{named}^{{commit}}")
+    if not found.ok:
+        return "not in the tree's repository"
+    if found.text.strip() == tree.commit:
+        return "the tree's commit"
+    return "in the tree's repository, but not the commit that is used"
+
+
+def _prerequisites(
+    tree: Tree, series: Series, processes: Processes, cache: Cache, say: Say
+) -> tuple[Prerequisite, ...]:
+    wanted = series.base.prerequisite_patch_ids
+    if not wanted:
+        return ()
+    say(f"looking for {len(wanted)} prerequisite patches in the history")
+    history = patchid.ids_in_history(Git(processes, tree.repo), tree.commit, cache.scratch("prerequisites"))
+    return tuple(Prerequisite(patch_id, history.commits.get(patch_id.lower(), "")) for patch_id in wanted)
+
+
+def _before(exact: int, stated: int) -> BaseState:
+    if not stated:
+        return BaseState.UNKNOWN
+    return BaseState.EXACT if exact == stated else BaseState.MISMATCH
+
+
+def _blobs_of(tree: Tree, patches: Iterable[Patch], processes: Processes) -> dict[str, str]:
+    named = (path for patch in patches for item in blobs.touches(patch) for path in (item.before, item.after))
+    return blobs_at(Git(processes, tree.repo), tree.commit, (path for path in named if path is not None))
+
+
+# --- applying -------------------------------------------------------------------------------------------------
+
+
+def apply(
+    tree: Tree, base_fix: Series | None, series: Series | None, *, merged: bool, processes: Processes, cache: Cache,
+    say: Say,
+) -> AppliedTree:  # fmt: skip
+    """Apply base fixes and series; with `merged`, take the tree as it stands, which has the series.
+
+    Raises UserError, which also says so when the series, or a part of it, is in the tree already.
+    """
+    if merged and series is not None:
+        return apply_merged(tree, base_fix, series, processes=processes, cache=cache, say=say)
+    try:
+        return apply_series(tree, base_fix, series, processes=processes, cache=cache, say=say)
+    except DoesNotApply as error:
+        if series is None or not error.of_series:
+            raise
+        found = recognise(tree, series, processes=processes, cache=cache, say=say)
+        raise explained(error, found) from error
+
+
+def after(report: BaseReport, applied: AppliedTree) -> BaseReport:
+    """What is known of the base once the series has been applied."""
+    notes = list(report.notes)
+    missing = [item.patch_id[:12] for item in report.prerequisites if not item.commit]
+    if missing:
+        notes.append(f"prerequisite patches that the tree's recent history has not: {', '.join(missing)}")
+    if report.named and report.named_state != "the tree's commit":
+        notes.append(f"the series names base-commit {report.named[:12]}: {report.named_state}")
+    if applied.presence and not applied.reverted:
+        notes.append("the series cannot be taken out of the tree exactly: there is no base to compare with")
+    patches = [patch for patch in applied.patches if patch.role is PatchRole.SERIES]
+    if not patches:
+        return replace(report, presence=applied.presence, notes=tuple(notes))
+    first = [file for patch in patches for file in patch.base if not file.chained]
+    stated = [file for file in first if file.wanted and file.state is not BaseState.UNKNOWN]
+    wrong = [_differs(patch) for patch in patches]
+    notes += [words for words in wrong if words]
+    states = {file.state for patch in patches for file in patch.base}
+    return replace(
+        report,
+        state=next((state for state in _WORST if state in states), BaseState.UNKNOWN),
+        exact=sum(file.state is BaseState.EXACT for file in stated), stated=len(stated),
+        bit_exact=blobs.is_bit_exact(patches), presence=applied.presence,
+        reverted=applied.base.commit if applied.reverted else "", notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _differs(patch: AppliedPatch) -> str:
+    """Files of a patch that was made from the very blobs it names and still made another one than it says."""
+    if any(file.state is not BaseState.EXACT for file in patch.base):
+        return ""  # on another base they cannot be the same
+    wrong = [file for file in patch.results if file.exact is False]
+    files = ", ".join(f"{file.path} is blob {blobs.short(file.found) or 'gone'}, not {file.wanted}" for file in wrong)
+    return f"patch {patch.number} does not make what it says: {files}" if wrong else ""
+
+
+# --- for those who only look ----------------------------------------------------------------------------------
 
 
 def states(
@@ -33,9 +228,7 @@ def states(
 
 def states_in(series: Series, tree: Tree, *, processes: Processes, cache: Cache) -> tuple[tuple[FileBase, ...], ...]:
     """The same for a tree that is resolved already."""
-    named = (path for patch in series.patches for item in blobs.touches(patch) for path in (item.before, item.after))
-    there = blobs_at(Git(processes, tree.repo), tree.commit, (path for path in named if path is not None))
-    stated = blobs.before_applying(series.patches, there)
+    stated = blobs.before_applying(series.patches, _blobs_of(tree, series.patches, processes))
     if all(file.state in _SETTLED for files in stated for file in files):
         return stated
     try:
