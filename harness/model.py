@@ -247,9 +247,12 @@ class BaseReport:
     def text(self) -> str:
         """One line for people: `exact (3 of 3 blobs), bit-exact`."""
         if self.presence:
-            inside = sum(patch.state is Presence.IN for patch in self.presence)
-            taken = f", taken out for {self.reverted[:12]}" if self.reverted else ", and cannot be taken out"
-            return f"{inside} of {len(self.presence)} patches are in the tree already{taken}"
+            inside, partly = (
+                sum(patch.state is state for patch in self.presence) for state in (Presence.IN, Presence.PARTLY)
+            )
+            parts = f", {partly} in part" if partly else ""
+            taken = f"taken out in commit {self.reverted[:12]}" if self.reverted else "the series cannot be taken out"
+            return f"{inside} of {len(self.presence)} patches are in the tree already{parts}; {taken}"
         counted = f" ({self.exact} of {self.stated} blobs{'' if self.exact == self.stated else ' exact'})"
         words = [f"{self.state}{counted if self.stated else ''}", "bit-exact" if self.bit_exact else "", self.choice]
         return ", ".join(word for word in words if word)

@@ -30,7 +30,11 @@ def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
 
 
 def _as_json(result: RunResult) -> str:
-    found = {"tree": result.tree and asdict(result.tree), "patches": [asdict(patch) for patch in result.patches]}
+    found = {
+        "tree": result.tree and asdict(result.tree),
+        "base": result.base and asdict(result.base),
+        "patches": [asdict(patch) for patch in result.patches],
+    }
     return json.dumps(found, indent=1, default=str)
 
 
@@ -38,6 +42,9 @@ def _as_text(result: RunResult) -> str:
     lines = []
     if result.tree is not None:
         lines.append(f"tree {result.tree.spec}: Linux {result.tree.kernel_version}, commit {result.tree.commit}")
-    lines += [f"note {note}" for note in result.notes]
+    if result.base is not None:
+        lines.append(f"base {result.base.text}")
+        lines += [f"     patch {patch.number} {patch.text}" for patch in result.base.presence]
+    lines += [f"note {note}" for note in (*result.notes, *(result.base.notes if result.base else ()))]
     lines += [f"{patch.commit[:12]}  {patch.role.value:8}  {patch.number}  {patch.subject}" for patch in result.patches]
     return "\n".join(lines)

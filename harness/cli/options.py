@@ -84,6 +84,18 @@ PLAN_FLAGS = (
         {"metavar": "SERIES"},
     ),
     PlanFlag(
+        ("base",), ("--base",), "Commit of the tree to apply the series to: none (the one that --tree gives), auto "
+        "(found by the series' base-commit or blobs), or a commit.", {"metavar": "COMMIT|auto|none"},
+    ),
+    PlanFlag(
+        ("base_candidates",), ("--base-candidate",), "Another tree in which --base auto looks; may be given several "
+        "times.", {"multiple": True, "metavar": "TREE"},
+    ),
+    PlanFlag(
+        ("merged",), ("--merged/--not-merged",), "The tree has the series already: test it as it stands.",
+        {"is_flag": True},
+    ),
+    PlanFlag(
         ("base_fix",), ("--base-fix",), "Patches that make the base itself work: a directory, none, or auto.",
         {"metavar": "DIR|none|auto"},
     ),

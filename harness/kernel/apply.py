@@ -174,7 +174,7 @@ def refuse_hostile(patches: Iterable[Patch], role: PatchRole, total: int) -> Non
                 raise UserError(f"{name} writes outside the tree: {path}", detail=part.source)
 
 
-def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileBase, ...], number: int) -> HarnessError:
+def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileBase, ...]) -> HarnessError:
     words = re.sub(r"(?m)^(hint: |When you have resolved|If you prefer to|To restore the).*\n?", "", done.words).strip()
     if "No space left on device" in words:
         return write_error(done, Path(patch.source))

@@ -194,6 +194,10 @@ def _flag_error(error: ValidationError, overrides: Sequence[Override]) -> Harnes
 def _anchored(plan: Plan, base: Path) -> Plan:
     """The same plan with its relative paths made absolute."""
     changes: dict[str, object] = {"tree": plan.tree if _REMOTE.match(plan.tree) else _absolute(plan.tree, base)}
+    if plan.base_candidates:
+        changes["base_candidates"] = tuple(
+            spec if _REMOTE.match(spec) else _absolute(spec, base) for spec in plan.base_candidates
+        )
     if plan.series is not None and (_is_path(plan.series) or _exists(base, plan.series)):
         changes["series"] = _absolute(plan.series, base)
     if plan.base_fix not in ("auto", "none"):

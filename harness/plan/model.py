@@ -155,6 +155,26 @@ class Plan(_Part):
         "series file), or a git range of the tree. null or none: the tree as it is.",
         examples=["./v3-vma-lock.mbox", "mm-stable..topic"],
     )
+    base: Text = Field(
+        default="none",
+        description="The commit of the tree that the series is applied to. none: the one that `tree` gives; what the "
+        "series says of its base is compared with it and reported. auto: the base-commit that the series names, if the "
+        "tree's repository has it, else the commit of its history with the most of the blobs that the series names. "
+        "Anything else: that commit (or branch, or tag) of the tree's repository.",
+        examples=["auto", "v6.12.50"],
+    )
+    base_candidates: tuple[Text, ...] = Field(
+        default=(),
+        description="Other trees in which `base: auto` (which this implies) looks for the series' base: each is "
+        "given like `tree`.",
+        examples=[["~/src/linux@mm-unstable", "debian:linux-source-7.2"]],
+    )
+    merged: StrictBool = Field(
+        default=False,
+        description="The tree has the series already: it is tested as it stands. Where the series can be taken out "
+        "exactly, the tree without it is the base to compare with.",
+        examples=[True],
+    )
     base_fix: Text = Field(
         default="auto",
         description="Patches applied before the series so that the base itself works: a directory, none, or auto for "

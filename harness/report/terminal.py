@@ -49,6 +49,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
         _failures(result, (directory or Path()).absolute(), paint, width),
         _left_out(result, width),
         _numbers(result, width),
+        _base(result, width),
         _notes(result, width),
         _times(result, width),
         _where(result, directory),
@@ -107,6 +108,8 @@ def _subject(result: RunResult) -> str:
     patches = len(result.patches) - fixes
     series = f"“{one_line(result.series)}” ({count(patches, 'patch', 'patches')})" if result.series else "no series"
     tree = f"{one_line(result.tree.kernel_version)} ({one_line(result.tree.spec)})" if result.tree else "no tree"
+    if result.base and result.base.presence and not patches:
+        series = f"“{one_line(result.series)}” (as the tree has it)"
     with_fixes = f" with {count(fixes, 'base fix', 'base fixes')}" if fixes else ""
     return f"{series} on {tree}{with_fixes} · {seconds(result.seconds)}"
 
@@ -245,9 +248,20 @@ def _cut_right(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
+def _base(result: RunResult, width: int) -> list[str]:
+    """Whether the tree is the one that the series was made for, and whether the result is the one it names."""
+    if result.base is None:
+        return []
+    lines = _wrap(one_line(result.base.text), width, "        ", "Base    ")
+    for patch in result.base.presence:
+        lines += _wrap(one_line(f"patch {patch.number} {patch.text}"), width, " " * 10, " " * 8)
+    return lines
+
+
 def _notes(result: RunResult, width: int) -> list[str]:
     """What a reader must know to believe the rest."""
-    notes = [one_line(note) for note in dict.fromkeys((*result.notes, *(result.tree.notes if result.tree else ())))]
+    said = (*result.notes, *(result.base.notes if result.base else ()), *(result.tree.notes if result.tree else ()))
+    notes = [one_line(note) for note in dict.fromkeys(said)]
     boots = [boot for target in result.targets for boot in target.boots]
     accels: dict[str, dict[str, None]] = {}
     for boot in boots:

@@ -29,7 +29,9 @@ from harness.model import (
 )
 from harness.run.sources import Archives
 
+_THE_TREES = "the tree's commit"
 NONE, AUTO = "none", "auto"
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")  # nothing else of a document is given to git as a commit
 _SETTLED = (BaseState.EXACT, BaseState.NEW)  # applying it would say nothing new
 _WORST = (BaseState.MISMATCH, BaseState.BROKEN, BaseState.OTHER, BaseState.UNKNOWN, BaseState.EXACT, BaseState.NEW)
 
@@ -46,8 +48,8 @@ class Choice:
 
 
 def choose(
-    tree: Tree, series: Series | None, wanted: str, candidates: Sequence[str], *, resolve: Callable[[str], Tree],
-    processes: Processes, cache: Cache, say: Say,
+    tree: Tree, series: Series | None, wanted: str, candidates: Sequence[str], *, merged: bool,
+    resolve: Callable[[str], Tree], processes: Processes, cache: Cache, say: Say,
 ) -> Choice:  # fmt: skip
     """The tree at the commit that `wanted` asks for: `none` (as it is), `auto`, or a commit of its repository.
 
@@ -57,6 +59,8 @@ def choose(
     """
     chosen, words = tree, ""
     if wanted == AUTO or (wanted == NONE and candidates):
+        if merged:
+            raise UserError("--merged and --base auto exclude each other", fix="name the commit that has the series")
         if series is not None:
             chosen, words = _search(tree, series, [resolve(spec) for spec in candidates], processes, say)
     elif wanted != NONE:
@@ -81,7 +85,7 @@ def _named_by_user(tree: Tree, wanted: str, processes: Processes) -> Tree:
     if found is None:
         raise UserError(
             f"--base {wanted}: {tree.spec} has no such commit",
-            fix="name a commit of the tree's repository (a tree from a tarball or a package has one commit only), or auto",
+            fix="name a commit of the tree's repository (one from a tarball or a package has a single commit), or auto",
         )
     return found
 
@@ -89,7 +93,7 @@ def _named_by_user(tree: Tree, wanted: str, processes: Processes) -> Tree:
 def _search(tree: Tree, series: Series, candidates: Sequence[Tree], processes: Processes, say: Say) -> tuple[Tree, str]:
     """The tree to take, and why."""
     trees = [tree, *candidates]
-    for one in trees if series.base.commit else ():
+    for one in trees if _COMMIT.fullmatch(series.base.commit) else ():
         named = at_commit(one, series.base.commit, processes=processes)
         if named is not None:
             return named, f"at the base-commit that the series names{_of(one, tree)}"
@@ -121,12 +125,13 @@ def _where_named(tree: Tree, named: str, processes: Processes) -> str:
     """Where the commit is that the series names."""
     if not named:
         return ""
-    git = Git(processes, tree.repo)
-    found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{named}^{{commit}}")
+    if not _COMMIT.fullmatch(named):
+        return "no name of a commit"
+    found = Git(processes, tree.repo).run("rev-parse", "--verify", "--quiet", f"{named}^{{commit}}")
     if not found.ok:
         return "not in the tree's repository"
     if found.text.strip() == tree.commit:
-        return "the tree's commit"
+        return _THE_TREES
     return "in the tree's repository, but not the commit that is used"
 
 
@@ -180,7 +185,7 @@ def after(report: BaseReport, applied: AppliedTree) -> BaseReport:
     missing = [item.patch_id[:12] for item in report.prerequisites if not item.commit]
     if missing:
         notes.append(f"prerequisite patches that the tree's recent history has not: {', '.join(missing)}")
-    if report.named and report.named_state != "the tree's commit":
+    if report.named and report.named_state != _THE_TREES:
         notes.append(f"the series names base-commit {report.named[:12]}: {report.named_state}")
     if applied.presence and not applied.reverted:
         notes.append("the series cannot be taken out of the tree exactly: there is no base to compare with")
@@ -208,6 +213,23 @@ def _differs(patch: AppliedPatch) -> str:
     wrong = [file for file in patch.results if file.exact is False]
     files = ", ".join(f"{file.path} is blob {blobs.short(file.found) or 'gone'}, not {file.wanted}" for file in wrong)
     return f"patch {patch.number} does not make what it says: {files}" if wrong else ""
+
+
+def account(report: BaseReport | None, patches: Iterable[AppliedPatch]) -> str:
+    """What is known of the base, patch by patch and file by file, for those who want to see it all."""
+    if report is None:
+        return ""
+    lines = [f"base: {report.text}", *report.notes]
+    for patch in patches:
+        after = {file.path: file for file in patch.results}
+        lines += [f"patch {patch.number}: {patch.subject}"] if patch.base else []
+        for file in patch.base:
+            made = after.get(file.path)
+            what = "" if made is None or made.exact is None else "; after: exact" if made.exact else "; after: differs"
+            lines.append(f"  {file.path}: {file.text}{what}")
+    lines += [f"patch {patch.number}: {patch.subject}: {patch.text}" for patch in report.presence]
+    lines += [f"prerequisite {item.patch_id}: {item.commit or 'missing'}" for item in report.prerequisites]
+    return "\n".join(lines) + "\n"
 
 
 # --- for those who only look ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import (
     AppliedPatch,
+    BaseReport,
     Build,
     Case,
     Metric,
@@ -35,7 +36,7 @@ from harness.model import (
     Tree,
 )
 from harness.plan.model import Plan
-from harness.run import history
+from harness.run import base, history
 from harness.run.goal import Goal
 from harness.run.graph import Node, State
 from harness.run.steps import Steps, Target, first_error
@@ -69,7 +70,7 @@ def run_plan(
             version=__version__, command=command, started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
-            targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message,
+            targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message, base=_base(steps),
         )  # fmt: skip
 
     try:
@@ -143,14 +144,26 @@ def _notes(steps: Steps) -> tuple[str, ...]:
 
 def _tree(steps: Steps) -> Tree | None:
     """The tree, with what applying the base fix has found out about it."""
-    applied = _done(steps.applied)
-    return applied.base if applied is not None else _done(steps.tree)
+    applied, choice = _done(steps.applied), _done(steps.base)
+    if applied is not None and not applied.reverted:
+        return applied.base
+    return choice.tree if choice is not None else _done(steps.tree)
+
+
+def _base(steps: Steps) -> BaseReport | None:
+    applied, choice = _done(steps.applied), _done(steps.base)
+    if choice is None or choice.report is None:
+        return None
+    return choice.report if applied is None else base.after(choice.report, applied)
 
 
 def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult, ...]:
     """What ran on the host: the series itself, and tools/testing/vma."""
-    cases = [_stage_case("series", node) for node in (steps.tree, steps.base_fix, steps.series, steps.applied)]
-    found = [SuiteResult("series", "host", "", tuple(case for case in cases if case is not None))]
+    cases = [
+        _stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
+    ]
+    output = base.account(_base(steps), _patches(steps))
+    found = [SuiteResult("series", "host", "", tuple(case for case in cases if case is not None), output=output)]
     vma = _done(steps.host_vma)
     if vma is not None:
         found.append(vma)

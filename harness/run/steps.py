@@ -21,14 +21,13 @@ from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
-from harness.kernel.apply import apply_series
 from harness.kernel.build import Builder
 from harness.kernel.source import resolve_tree
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
 from harness.plan.model import Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
-from harness.run import history
+from harness.run import base, history
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
@@ -90,10 +89,11 @@ class Steps:
             last_s=history.load(cache.root / "times.json"),
         )
         self.tree: Node[Tree] = self.graph.add("tree", self._tree)
-        self.base_fix: Node[Series | None] = self.graph.add("base fix", self._base_fix, needs=[self.tree])
         self.series: Node[Series | None] = self.graph.add("series", self._series, needs=[self.tree])
+        self.base: Node[base.Choice] = self.graph.add("base", self._base, needs=[self.tree, self.series])
+        self.base_fix: Node[Series | None] = self.graph.add("base fix", self._base_fix, needs=[self.base])
         self.applied: Node[AppliedTree] = self.graph.add(
-            "apply", self._apply, needs=[self.tree, self.base_fix, self.series]
+            "apply", self._apply, needs=[self.base, self.base_fix, self.series]
         )
         self.host_vma: Node[SuiteResult] | None = None
         self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
@@ -176,15 +176,16 @@ class Steps:
 
     # --- the steps --------------------------------------------------------------------------------------------
 
+    def _resolve(self, spec: str, say: Say) -> Tree:
+        return resolve_tree(spec, processes=self._processes, cache=self._cache, archive_for=self.archives, say=say)
+
     def _tree(self, report: Report) -> Tree:
-        tree = resolve_tree(
-            self.plan.tree, processes=self._processes, cache=self._cache, archive_for=self.archives, say=report.say
-        )
+        tree = self._resolve(self.plan.tree, report.say)
         report.text = f"Linux {tree.kernel_version} at {tree.commit[:12]}"
         return tree
 
     def _base_fix(self, report: Report) -> Series | None:
-        fix = read_base_fix(self.plan.base_fix, self.tree.value, self._processes)
+        fix = read_base_fix(self.plan.base_fix, self.base.value.tree, self._processes)
         report.text = "none" if fix is None else f"{len(fix.patches)} of {fix.title}"
         return fix
 
@@ -196,12 +197,23 @@ class Steps:
         report.text = f"{series.title}: {len(series.patches)} patches"
         return series
 
+    def _base(self, report: Report) -> base.Choice:
+        choice = base.choose(
+            self.tree.value, self.series.value, self.plan.base, self.plan.base_candidates, merged=self.plan.merged,
+            resolve=lambda spec: self._resolve(spec, report.say), processes=self._processes, cache=self._cache,
+            say=report.say,
+        )  # fmt: skip
+        report.text = "no series" if choice.report is None else choice.report.text
+        return choice
+
     def _apply(self, report: Report) -> AppliedTree:
-        applied = apply_series(
-            self.tree.value, self.base_fix.value, self.series.value,
+        choice = self.base.value
+        applied = base.apply(
+            choice.tree, self.base_fix.value, self.series.value, merged=self.plan.merged,
             processes=self._processes, cache=self._cache, say=report.say,
         )  # fmt: skip
-        report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}"
+        proof = "" if choice.report is None else f"; base {base.after(choice.report, applied).text}"
+        report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
         return applied
 
     def _source(self, report: Report) -> Callable[[], Path]:

@@ -39,14 +39,18 @@ def _plan(invoke: Invoke, *words: str) -> Plan:
 
 def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     plan = _plan(
-        invoke, "--tree", "linux", "--series", "a..b", "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
+        invoke, "--tree", "linux", "--series", "a..b", "--base", "v6.12",
+        "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged",
+        "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--case", "faults.*", "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
         "--boot-timeout", "1.5", "--command-timeout", "2", "--silence-timeout", "3", "--jobs", "5", "--no-sandbox",
         "--out", "there", "--keep",
     )  # fmt: skip
     assert plan.model_dump(mode="json") == {
-        "tree": f"{place}/linux", "series": "a..b", "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
+        "tree": f"{place}/linux", "series": "a..b", "base": "v6.12",
+        "base_candidates": [f"{place}/other", "debian:linux-source-7.2"], "merged": True,
+        "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
         "profiles": [{"name": "lockdep", "fragments": []},
                      {"name": "mine", "fragments": ["base", f"{place}/mine.config"]}],
         "suites": ["faults", "vma"], "cases": ["faults.*"],

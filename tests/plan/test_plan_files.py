@@ -179,7 +179,8 @@ def test_what_looks_like_a_plan_is_one_or_has_a_line(entries: dict[str, str]) ->
 def test_a_plan_of_everything(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(
-        "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase_fix: fix\narch: [arm64]\n"
+        "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase: auto\n"
+        "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nbase_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config]}]\nsuites: [faults]\ncases: ['faults.*']\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
@@ -187,8 +188,9 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
     )
     loaded = load_plan(plan, cwd=Path("/nowhere"))
     assert loaded.model_dump(mode="json") == {
-        "tree": "https://example.org/linux.git@v6.12", "series": f"{tmp_path}/fixes", "base_fix": f"{tmp_path}/fix",
-        "arch": ["arm64"],
+        "tree": "https://example.org/linux.git@v6.12", "series": f"{tmp_path}/fixes", "base": "auto",
+        "base_candidates": [f"{tmp_path}/other", "debian:linux-source-7.2"], "merged": False,
+        "base_fix": f"{tmp_path}/fix", "arch": ["arm64"],
         "profiles": [{"name": "lockdep", "fragments": []},
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"]}],
         "suites": ["faults"], "cases": ["faults.*"],
