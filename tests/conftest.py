@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import hypothesis
 import pytest
+
+Golden = Callable[[Path, str], str]
 
 # How long an example takes depends on the machine, which others may be using: no deadline on any.
 hypothesis.settings.register_profile("vmaharness", deadline=None)
@@ -12,3 +17,15 @@ hypothesis.settings.load_profile("vmaharness")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what came out as what is expected")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """The text of a golden file; `--update-golden` makes it what came out (read the diff)."""
+
+    def expected(path: Path, actual: str) -> str:
+        if request.config.getoption("--update-golden"):
+            path.write_text(actual, encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
+    return expected

@@ -19,8 +19,8 @@ from harness.errors import InfraError
 from harness.events import Say
 from harness.guest import cpio
 from harness.guest.argv import GUEST_ADDRESS
-from harness.guest.elf import NotElf, is_elf, read_elf
 from harness.host.cache import Cache
+from harness.host.elf import NotElf, is_elf, read_elf
 from harness.host.process import Processes
 from harness.model import Arch, Package, Payload, Rootfs
 

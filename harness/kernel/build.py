@@ -23,9 +23,9 @@ from harness.arch import ARCHES, ArchInfo
 from harness.errors import InfraError
 from harness.events import Say
 from harness.host.cache import Cache, free_bytes, remove_tree
+from harness.host.elf import build_id
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.elf import build_id
 from harness.kernel.kconfig import Request, fragments_of, merged, read_fragments, requests_digest, verify
 from harness.kernel.messages import parse_messages
 from harness.kernel.toolchain import toolchain

@@ -7,13 +7,14 @@ what is done with the tree.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from harness.errors import MissingTool, UserError
 from harness.host.process import Child, Processes
@@ -55,13 +56,16 @@ def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
         unpacker: Child | None = None
         if tool is not None:
             read, write = os.pipe()
+            with suppress(OSError):  # by default both sides wait for each other every 64 KiB
+                fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _BUFFER)
             source = stack.enter_context(os.fdopen(read, "rb", _BUFFER))
             unpacker = processes.spawn([tool[0], "-dc", tarball], stdout=write)
             stack.callback(processes.forget, unpacker)
             os.close(write)
         try:
-            archive = stack.enter_context(tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER))
-            commit = _import(repo, _tar_entries(archive), processes)
+            forward = _Forward(source)
+            archive = stack.enter_context(tarfile.open(fileobj=cast(IO[bytes], forward), mode="r:"))
+            commit = _import(repo, _tar_entries(archive, forward), processes)
             while source.read(_BUFFER):  # padding after the end: let the decompressor finish
                 pass
         except tarfile.TarError as error:
@@ -88,7 +92,29 @@ def _damaged(tarball: Path, unpacker: Child | None, tool: tuple[str, str] | None
     return UserError(f"{tarball} is no tarball, or is damaged", detail=words)
 
 
-def _tar_entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
+class _Forward:
+    """A pipe as a file for tarfile, whose own mode for streams copies everything three times."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._at = 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, to: int) -> None:
+        if to < self._at:
+            raise tarfile.ReadError("a part of the tarball lies before the one that names it")
+        while self._at < to and self.read(min(to - self._at, _BUFFER)):
+            pass
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        return data
+
+
+def _tar_entries(archive: tarfile.TarFile, forward: _Forward) -> Iterator[_Entry]:
     for member in archive:
         archive.members = []  # type: ignore[attr-defined]  # tarfile remembers each header: 86,000 are 100 MB
         path = _safe_path(member.name)
@@ -100,8 +126,13 @@ def _tar_entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
             if target := _safe_path(member.linkname):
                 yield _Entry(path, "100644", link_to=target)
         elif member.isreg():
-            file = archive.extractfile(member)
-            yield _Entry(path, "100755" if member.mode & 0o100 else "100644", file.read() if file else b"")
+            if member.issparse():
+                raise tarfile.ReadError(f"{member.name} is a sparse file")
+            forward.seek(member.offset_data)
+            data = forward.read(member.size)
+            if len(data) != member.size:
+                raise tarfile.ReadError(f"the tarball ends in {member.name}")
+            yield _Entry(path, "100755" if member.mode & 0o100 else "100644", data)
 
 
 def _safe_path(name: str) -> bytes:

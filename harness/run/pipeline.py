@@ -135,11 +135,13 @@ def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
 
 
 def _notes(steps: Steps) -> tuple[str, ...]:
-    """What a reader must know beside the results."""
+    """What a reader must know beside the results, and what the tree's own notes do not say."""
     notes = [*steps.archives.notes]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
-    return tuple(dict.fromkeys(notes))
+    tree = _tree(steps)
+    said = tree.notes if tree is not None else ()
+    return tuple(note for note in dict.fromkeys(notes) if note not in said)
 
 
 def _tree(steps: Steps) -> Tree | None:

@@ -10,10 +10,10 @@ import pytest
 
 from harness.arch import ARCHES
 from harness.guest import cpio
-from harness.guest.elf import is_elf, read_elf
 from harness.guest.rootfs import MAX_SIZE_BYTES, REQUIRED_APPLETS, build_rootfs
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
+from harness.host.elf import is_elf, read_elf
 from harness.host.process import Processes
 from harness.model import Arch
 

@@ -15,6 +15,7 @@ import pytest
 from harness.arch import ARCHES, host_arch
 from harness.errors import Cancelled, InfraError, MissingTool, UserError
 from harness.host.cache import Cache
+from harness.host.elf import build_id
 from harness.host.process import Child, Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel import build as building
@@ -22,7 +23,6 @@ from harness.kernel import toolchain as tools
 from harness.kernel.apply import apply_series
 from harness.kernel.build import Builder
 from harness.kernel.checkout import write_files
-from harness.kernel.elf import build_id
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile
 from tests.kernel.conftest import Resolve, git
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from harness.errors import InfraError
 from harness.model import Case, Metric, Outcome, RunResult, SuiteResult
 from harness.report import junit
+from tests.conftest import Golden
 from tests.report import samples
-from tests.report.golden_files import expected
 
+GOLDEN = Path(__file__).with_name("golden")
 BAD = {Outcome.FAIL, Outcome.NOT_EXERCISED, Outcome.CRASH, Outcome.TIMEOUT, Outcome.ERROR}
 LEFT_OUT = {Outcome.SKIP, Outcome.NOT_RUN}
 
@@ -92,11 +93,11 @@ def written(result: RunResult, directory: Path, root: Path | None = None) -> byt
 
 
 @pytest.mark.parametrize("name", samples.ALL)
-def test_golden(name: str, tmp_path: Path) -> None:
+def test_golden(name: str, tmp_path: Path, golden: Golden) -> None:
     root = ElementTree.fromstring(written(samples.ALL[name](), tmp_path, samples.DIRECTORY.parent))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
-    assert text == expected(f"junit-{name}.xml", text)
+    assert text == golden(GOLDEN / f"junit-{name}.xml", text)
 
 
 @pytest.mark.parametrize("name", samples.ALL)

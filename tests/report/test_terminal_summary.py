@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from harness.model import Case, Outcome, SuiteResult
 from harness.report.terminal import summary
+from tests.conftest import Golden
 from tests.report import samples
-from tests.report.golden_files import expected
 
+GOLDEN = Path(__file__).with_name("golden")
 FREE = re.compile(r"    (again|log )  |Results ")  # lines that are there to be copied
 
 
 @pytest.mark.parametrize("name", samples.ALL)
-def test_golden(name: str) -> None:
+def test_golden(name: str, golden: Golden) -> None:
     text = summary(samples.ALL[name](), directory=samples.DIRECTORY)
-    assert text == expected(f"summary-{name}.txt", text)
+    assert text == golden(GOLDEN / f"summary-{name}.txt", text)
 
 
 @pytest.mark.parametrize("name", samples.ALL)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.model import Finding
 from harness.verdict.console import scan
+from tests.conftest import Golden
 
 LOGS = sorted((Path(__file__).parent.parent / "data" / "console").glob("*.log"))
 
@@ -24,12 +25,10 @@ def account(finding: Finding) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda path: path.stem)
-def test_findings_of_a_log(log: Path, request: pytest.FixtureRequest) -> None:
+def test_findings_of_a_log(log: Path, golden: Golden) -> None:
     found = [account(finding) for finding in scan(log.read_bytes().decode("utf-8", "replace"))]
-    golden = log.with_suffix(".json")
-    if request.config.getoption("--update-golden"):
-        golden.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    assert found == json.loads(golden.read_text())
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    assert text == golden(log.with_suffix(".json"), text)
 
 
 def test_logs_say_what_they_are_for() -> None:

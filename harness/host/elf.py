@@ -1,15 +1,19 @@
-"""What a program needs to be loaded: machine, interpreter and shared libraries, read from its ELF headers.
+"""What ELF headers say: what a program needs to be loaded, and the build id that ties a running kernel to its file.
 
-A small reader for 64-bit little-endian files (elf.h), enough for every architecture we run.  Runs nothing.
+A small reader for 64-bit little-endian files (System V ABI, elf.h): all our architectures.  Runs nothing.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 _MAGIC = b"\x7fELF\x02\x01"  # 64-bit, little-endian
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
+_SHT_NOTE = 7
+_NT_GNU_BUILD_ID = 3
 _DT_NULL, _DT_NEEDED, _DT_STRTAB = 0, 1, 5
 
 
@@ -54,7 +58,44 @@ def read_elf(data: bytes) -> Elf:
         raise NotElf(f"broken ELF file: {error}") from error
 
 
-def _segments(data: bytes) -> list[_Segment]:
+def build_id(path: Path) -> str:
+    """The GNU build id in hexadecimal, or "" where there is none or the file is no such ELF file."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[: len(_MAGIC)] != _MAGIC:
+                return ""
+            notes = (_id_in(data[offset : offset + size]) for offset, size in _notes(data))
+            return next(filter(None, notes), "")
+    except (OSError, ValueError, struct.error):  # ValueError: an empty file
+        return ""
+
+
+def _notes(data: mmap.mmap) -> list[tuple[int, int]]:
+    """Where notes lie: by the program headers, then by the sections (a relocatable file has no others)."""
+    found = [(segment.offset, segment.size) for segment in _segments(data) if segment.type == _PT_NOTE]
+    (table,) = struct.unpack_from("<Q", data, 40)
+    size, count = struct.unpack_from("<HH", data, 58)
+    for index in range(count):
+        _name, kind, _flags, _address, offset, length = struct.unpack_from("<IIQQQQ", data, table + index * size)
+        if kind == _SHT_NOTE:
+            found.append((offset, length))
+    return found
+
+
+def _id_in(notes: bytes) -> str:
+    at = 0
+    while at + 12 <= len(notes):
+        name_size, size, kind = struct.unpack_from("<III", notes, at)
+        at += 12
+        name = notes[at : at + name_size]
+        at += (name_size + 3) & ~3
+        if kind == _NT_GNU_BUILD_ID and name == b"GNU\0":
+            return notes[at : at + size].hex()
+        at += (size + 3) & ~3
+    return ""
+
+
+def _segments(data: bytes | mmap.mmap) -> list[_Segment]:
     (table,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     found = []

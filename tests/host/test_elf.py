@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.guest.elf import NotElf, is_elf, read_elf
+from harness.host.elf import NotElf, is_elf, read_elf
 from tests.fakes.elf_file import make_elf
 
 
