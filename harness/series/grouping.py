@@ -106,7 +106,8 @@ def _joins_unnumbered(piece: Piece, home: Set, *, together: bool) -> bool:
 
 
 def relatives(sets: Sequence[Set]) -> list[list[Set]]:
-    """The sets that are versions of one another, by the titles of their cover letters or of half their patches."""
+    """The sets that are versions of one another, by the titles of their cover letters or of half their
+    patches, or because they stand in one thread."""
     found: list[list[Set]] = []
     for each in sets:
         home = next((line for line in found if any(_related(each, other) for other in line)), None)
@@ -118,6 +119,11 @@ def relatives(sets: Sequence[Set]) -> list[list[Set]]:
 
 
 def _related(one: Set, other: Set) -> bool:
+    older, newer = sorted((one, other), key=lambda each: each.version)
+    if newer.total is None and older.total not in (None, 1):
+        return False  # one patch of the series, sent anew by itself, is not the series
+    if one.version != other.version and one.total == other.total and one.roots & other.roots:
+        return bool(one.senders & other.senders)
     if {_cover_title(one), _series_title(one)} & {_cover_title(other), _series_title(other)} - {""}:
         return True
     titles = [{title_key(piece.subject.title) for piece in each.patches} - {""} for each in (one, other)]
