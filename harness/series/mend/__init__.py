@@ -1,0 +1,1 @@
+"""The steps of a repair: read what is left, align it with the tree, infer whitespace, search for a blob."""
