@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _BRACKETS = re.compile(r"\s*\[([^\[\]]{0,200})\]")
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|fwd?)(?:\[\d{1,4}\])?\s*:", re.IGNORECASE)
-_COUNT = re.compile(r"(\d{1,4})/(\d{1,4})$")
+_COUNT = re.compile(r"(\d{1,4}|\?)/(\d{1,4})$")  # ?/m: of m, no more is known
 _VERSION = re.compile(r"(?:patch)?v(\d{1,3})$", re.IGNORECASE)
 
 
@@ -38,7 +38,7 @@ def parse_subject(text: str) -> Subject:
                 tagged |= upper.startswith("PATCH") or upper == "RFC"
                 resend |= upper in ("RESEND", "REPOST")
                 if count := _COUNT.match(word):
-                    number, total = int(count[1]), int(count[2])
+                    number, total = None if count[1] == "?" else int(count[1]), int(count[2])
                 elif stated := _VERSION.match(word):
                     version = int(stated[1])
         else:

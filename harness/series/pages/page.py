@@ -27,6 +27,7 @@ class Page:
     numbers: Sequence[int]
     charset: str
     links: dict[int, list[str]] = field(default_factory=dict)
+    comments: Sequence[str] = ()  # of an HTML page, the first of them
     cut: bool = False  # the file is beyond all measure, and this its beginning only
 
     def mail(
@@ -45,6 +46,15 @@ class Page:
             found["from"] = own_address(found["from"], lines)
         text = Text(lines, [self.numbers[index] for index in picked])
         return Mail(self.place, self.numbers[first], b"", found, text, self.charset, form, damage)
+
+    def quoted(
+        self, picked: Sequence[int], lines: list[bytes], headers: dict[str, bytes], form: str, damage: str
+    ) -> Mail:
+        """A message of which this page has the text in another one: at the lines `picked`, as `lines`."""
+        while lines and not lines[-1].strip():
+            lines = lines[:-1]
+        text = Text(lines, [self.numbers[index] for index in picked[: len(lines)]])
+        return Mail(self.place, text.numbers[0], b"", headers, text, self.charset, form, damage)
 
     def _without_blank_ends(self, start: int, end: int) -> range:
         while start < end and not self.lines[start].strip():

@@ -80,9 +80,15 @@ def _signature(out: list[bytes], end: int) -> None:
 
 
 def own_address(name: bytes, lines: Sequence[bytes]) -> bytes:
-    """A person's name with the address that the person signed off with in the same text; the name alone if not once."""
+    """A person's name with the address that the person signed off with in the same text, else the name alone."""
     wanted = b" ".join(name.split()).lower()
-    for line in lines:
-        if (found := _SIGNED.match(line)) and b" ".join(found[1].split()).lower() == wanted:
-            return name + b" <" + found[2] + b">"
+    for signer in signers(lines):
+        if b" ".join(signer.rpartition(b"<")[0].split()).lower() == wanted:
+            return name + b" " + signer[signer.rindex(b"<") :]
     return name
+
+
+def signers(lines: Sequence[bytes]) -> list[bytes]:
+    """`Name <address>` of all who signed off."""
+    found = (_SIGNED.match(line) for line in lines if line[:2].lower() == b"si")
+    return [match[1] + b" <" + match[2] + b">" for match in found if match]
