@@ -14,9 +14,7 @@ _SAID = re.compile(
     rb".{0,80}\b(?:mm-(?:unstable|stable|new|hotfixes|everything)|linux-next|linus|mainline|v?[2-9]\.\d{1,2}(?:-rc\d)?|next-\d{8})",
     re.IGNORECASE,
 )
-_STACK = b"Patches currently in -mm which might be from "
-_OWN_NAME = re.compile(rb"Its filename is\s{1,20}([\w.+-]{1,200}\.patch)")
-_NAME = re.compile(rb"[\w.+-]{1,200}\.patch")
+_MAX_STACK = 1000
 _MAX_SAID = 5
 _MAX_WORDS = 300  # characters of what a person says
 
@@ -36,12 +34,10 @@ def hints_in(lines: Sequence[bytes], charset: str) -> BaseHints:
     return BaseHints(commit, tuple(prerequisites), tuple(said))
 
 
-def stacked_before(text: bytes) -> tuple[str, ...]:
-    """The patches that an -mm notice lists before its own: they are in the tree that it was made for."""
-    head, found, tail = text.rpartition(_STACK)
-    own = _OWN_NAME.search(head)
-    names = _NAME.findall(tail)[:1000] if found and own else []
-    return tuple(name.decode() for name in names[: names.index(own[1])]) if own and own[1] in names else ()
+def stacked_before(own: str, stack: str) -> tuple[str, ...]:
+    """The patches of an -mm notice's list that stand before its own: they are in the tree that it was made for."""
+    names, name = stack.split()[:_MAX_STACK], f"{own}.patch"
+    return tuple(names[: names.index(name)]) if name in names else ()
 
 
 def together(hints: Iterable[BaseHints]) -> BaseHints:

@@ -14,6 +14,7 @@ from harness.series.diffstat import Stated, stated_in, wrong_files, wrong_lines
 from harness.series.hints import hints_in, stacked_before
 from harness.series.mail import Mail, Text, decode_words, parse_mail
 from harness.series.mailbox import RawMail
+from harness.series.pages import unwrap
 from harness.series.subject import Subject, parse_subject
 from harness.series.trailers import has_patch, is_masked, person, trailers_of
 
@@ -104,6 +105,7 @@ def examine(raw: RawMail | Mail) -> Piece:
     if mail is None:
         assert isinstance(raw, RawMail)
         return _no_mail(raw)
+    mail = unwrap(mail) or mail
     subject = parse_subject(mail.header("subject"))
     place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place
     author, message_id = mail.header("from"), mail.header("message-id")
@@ -231,7 +233,7 @@ def _part_of(piece: Piece, mail: Mail) -> Piece:
 def _hints(mail: Mail, lines: list[bytes]) -> BaseHints:
     """What is said of the base outside the diff; an -mm notice also lists what is below its patch in the stack."""
     hints = hints_in(lines, mail.charset)
-    before = stacked_before(b"\n".join(lines)) if mail.form == "-mm" else ()
+    before = stacked_before(mail.header("x-quilt-name"), mail.header("x-quilt-stack"))
     return replace(hints, said=(*hints.said, f"in -mm after {', '.join(before)}")) if before else hints
 
 

@@ -49,6 +49,14 @@ def test_the_patch_in_a_notice_is_its_authors() -> None:
     assert (mail.form, mail.damage) == ("-mm", "")
 
 
+def test_a_notice_in_a_mailbox_is_read_as_the_patch_in_it() -> None:
+    [raw] = split_mails("box", ADDED.splitlines(keepends=True))
+    piece = read_piece(raw)
+    assert (piece.author, piece.subject.version, piece.subject.number) == ("Ada Example <ada@example.org>", 4, 1)
+    assert b"\nFrom: Andrew" not in piece.mail and b"The patch titled" not in piece.mail
+    assert piece.hints.said == ("in -mm after mm-something-before.patch",)
+
+
 def test_the_labels_of_quilt_become_the_names_of_git() -> None:
     mail = unwrapped(ADDED)
     assert mail is not None

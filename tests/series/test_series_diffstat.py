@@ -49,17 +49,6 @@ def test_hints() -> None:
 
 
 def test_what_lies_below_a_patch_in_the_stack() -> None:
-    text = b"""Its filename is
-     mm-two.patch
- _
-
-Patches currently in -mm which might be from ada@example.org are
-
-mm-zero.patch
-mm-one.patch
-mm-two.patch
-mm-three.patch
-"""
-    assert stacked_before(text) == ("mm-zero.patch", "mm-one.patch")
-    assert stacked_before(text.replace(b"mm-two", b"mm-nine", 1)) == ()
-    assert stacked_before(b"") == ()
+    stack = "mm-zero.patch mm-one.patch mm-two.patch mm-three.patch"
+    assert stacked_before("mm-two", stack) == ("mm-zero.patch", "mm-one.patch")
+    assert stacked_before("mm-nine", stack) == stacked_before("", "") == ()
