@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import intake
+
 from harness.arch import ARCHES
 from harness.model import Arch
 
@@ -145,12 +147,15 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "quick"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "quick", "intake"), default="all")
     parser.add_argument("--vmaharness", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     chosen.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.cache) as work:
+        intake.measure(chosen.vmaharness, Path(work), row)
+        if chosen.what == "intake":
+            return
         bench = Bench(chosen.vmaharness, chosen.cache, Path(work))
         bench.start_up()
         steps: list[Callable[[], None]] = [bench.harness_memory]
