@@ -13,6 +13,7 @@ from harness.series.quilt import as_mail
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
 _MAX_FILES = 10_000
 _MAX_SERIES_BYTES = 1 << 20
+_MAX_NAME_CHARACTERS = 1000
 
 
 def series_file(directory: Path) -> Path | None:
@@ -55,8 +56,20 @@ def _listed(directory: Path, series: Path) -> list[Path]:
     if series.stat().st_size > _MAX_SERIES_BYTES:
         raise InputError(series, 0, "too big for a list of patches")
     homes = [series.parent, *([directory / "patches"] if series.parent == directory else [])]
-    found: dict[Path, int] = {}
-    for number, line in enumerate(series.read_bytes().split(b"\n"), 1):
+    found: list[Path] = []
+    for number, name in listed_names(series, series.read_bytes()):
+        path = next((home / name for home in homes if (home / name).is_file()), None)
+        if path is None:
+            raise InputError(series, number, f"there is no file {name}")
+        found.append(_inside(directory, path))
+    covers = sorted(series.parent.glob("0000-*.patch"))
+    return [*(_inside(directory, path) for path in covers if path not in found), *found]
+
+
+def listed_names(series: Path, data: bytes) -> list[tuple[int, PurePosixPath]]:
+    """Line and name of each patch in a quilt `series` file.  Raises InputError: outside, twice, not with -p1, none."""
+    found: dict[PurePosixPath, int] = {}
+    for number, line in enumerate(data.split(b"\n"), 1):
         try:
             words = line.decode().partition("#")[0].split()
         except UnicodeDecodeError:
@@ -65,20 +78,18 @@ def _listed(directory: Path, series: Path) -> list[Path]:
             continue
         name, *options = words
         if any(option != "-p1" for option in options):
-            raise InputError(series, number, f"only -p1 patches are taken, not {' '.join(options)}")
+            raise InputError(series, number, f"only -p1 patches are taken, not {' '.join(options)[:100]}")
         pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise InputError(series, number, f"{name!r} is outside the directory")
-        path = next((home / pure for home in homes if (home / pure).is_file()), None)
-        if path is None:
-            raise InputError(series, number, f"there is no file {name}")
-        if path in found:
-            raise InputError(series, number, f"{name} is listed twice (line {found[path]})")
-        found[_inside(directory, path)] = number
+        if pure.is_absolute() or ".." in pure.parts or not name.isprintable():
+            raise InputError(series, number, f"{name[:100]!r} is outside the directory")
+        if len(name) > _MAX_NAME_CHARACTERS:
+            raise InputError(series, number, "a name that no file has")
+        if pure in found:
+            raise InputError(series, number, f"{name} is listed twice (line {found[pure]})")
+        found[pure] = number
     if not found:
         raise InputError(series, 0, "names no patch")
-    covers = sorted(series.parent.glob("0000-*.patch"))
-    return [*(_inside(directory, path) for path in covers if path not in found), *found]
+    return [(number, name) for name, number in found.items()]
 
 
 def _inside(directory: Path, path: Path) -> Path:

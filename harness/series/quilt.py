@@ -11,9 +11,9 @@ import re
 from harness.errors import InputError
 from harness.series.mail import Mail, Text, charset_of, header_names, parse_mail
 from harness.series.mailbox import RawMail
+from harness.series.pages.plain import plain_patch
 
 _HEADER = re.compile(rb"(from|author|subject|date|message-id):[ \t]{0,99}(\S.{0,1000})", re.IGNORECASE)
-_LABEL = re.compile(rb"(---|\+\+\+) ([^\t]{1,4096}?)(~[A-Za-z0-9_.+-]{1,255})?(\t.{0,200})?\r?")
 _DIFF = (b"diff --git ", b"Index: ", b"--- ")
 _MAX_DESCRIPTION_LINES = 20_000
 
@@ -23,26 +23,8 @@ def as_mail(raw: RawMail, name: str) -> Mail:
     mail = parse_mail(raw) if header_names(raw.lines) & {"from", "subject"} else None
     if mail is None:
         mail = _described(raw, name)
-    mail.text.lines[:] = plain_labels(mail.text.lines)
+    mail.text.lines[:], _ = plain_patch(mail.text.lines)  # -mm's labels on file names
     return mail
-
-
-def plain_labels(lines: list[bytes]) -> list[bytes]:
-    """Lines with `--- a/F~NAME` as `--- a/F`, where `+++` names the same file without the stack's label."""
-    out = list(lines)
-    for index in range(len(lines) - 1):
-        if lines[index][:4] != b"--- " or lines[index + 1][:4] != b"+++ ":
-            continue
-        old, new = _LABEL.fullmatch(lines[index]), _LABEL.fullmatch(lines[index + 1])
-        if old and new and old[3] and not new[3] and _path(old[2]) == _path(new[2]):
-            # -mm writes a/ on both sides.
-            out[index] = b"--- a/" + _path(old[2])
-            out[index + 1] = b"+++ b/" + _path(new[2])
-    return out
-
-
-def _path(name: bytes) -> bytes:
-    return name.partition(b"/")[2]
 
 
 def _described(raw: RawMail, name: str) -> Mail:

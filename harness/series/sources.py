@@ -83,19 +83,19 @@ def _open_stdin() -> Opened:
     stream = sys.stdin.buffer
     if stream.isatty():
         raise UserError("standard input is a terminal", fix="pipe a mailbox into it: vmaharness … - <t.mbox")
-    return Opened("standard input", _read("standard input", stream), strict=False, ordered=False)
+    return Opened("standard input", read_stream("standard input", stream), strict=False, ordered=False)
 
 
 def _read_file(path: Path) -> Iterator[RawMail | Mail]:
     try:
         with path.open("rb") as stream:
-            yield from _read(str(path), stream)
+            yield from read_stream(str(path), stream)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _read(place: str, stream: IO[bytes]) -> Iterator[RawMail | Mail]:
-    """A mailbox as it streams, or the messages of an archive page."""
+def read_stream(place: str, stream: IO[bytes]) -> Iterator[RawMail | Mail]:
+    """A mailbox as it streams, or the messages of an archive page.  Raises InputError."""
     blocks = unpacked(place, stream)
     head = _take(blocks, _HEAD_BYTES)
     if not head:
@@ -126,7 +126,7 @@ def _chain(head: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
 def is_mailbox(head: bytes) -> bool:
     """Whether a text begins as a mailbox or a mail does: a page may have header-like lines, but not first and alone."""
     lines = head[:_HEAD_BYTES].lstrip(b"\r\n \t").split(b"\n")
-    if len(head) > _HEAD_BYTES:
+    if len(head) > _HEAD_BYTES and len(lines) > 1:
         lines.pop()  # cut in the middle
     if is_separator(lines[0]):
         lines = lines[1:]
