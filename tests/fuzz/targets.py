@@ -6,20 +6,39 @@ Used by the fuzzer (fuzz_intake.py) and by the test that replays what it found (
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.series.damaged import read_damaged
 from harness.series.diff import parse_diff
 from harness.series.directory import listed_names
+from harness.series.export import as_mailbox
+from harness.series.listing import as_data
 from harness.series.mail import Mail, Text, decode_words, parse_mail
-from harness.series.mailbox import RawMail, split_blocks
+from harness.series.mailbox import RawMail
 from harness.series.pages import is_bot_wall, read_page
 from harness.series.patch import Kind, Piece, read_piece
 from harness.series.paths import path_objection, unquote
 from harness.series.quilt import as_mail
-from harness.series.sources import is_mailbox, read_stream
+from harness.series.read import choose
+from harness.series.repair import repair
+from harness.series.sources import Opened, is_mailbox, read_stream
 from harness.series.subject import parse_subject
+from harness.series.survey import survey
+
+OLD = b"""\
+int f(int a)
+{
+\tif (a)
+\t\treturn g(a,
+\t\t\t 1);
+
+\treturn 0;
+}
+"""
+"""What the tree has where a patch is repaired."""
 
 CORPUS = Path(__file__).parents[1] / "data" / "fuzz"
 
@@ -35,11 +54,10 @@ def _judge(piece: Piece) -> None:
     for file in piece.files:
         for name in (file.old_path, file.new_path):
             assert name is None or not path_objection(name.encode()), name
-    if piece.kind is Kind.PATCH:
-        again = read_piece(next(iter(split_blocks("m", [b"From a@b Thu Jan  1 00:00:00 1970\n", piece.mail]))))
-        # What is handed on is what was looked at: no second mail, no other diff, for git to find in it.
+    if piece.kind is Kind.PATCH and piece.error is None:
+        # What git am is given, as one mail, is what was looked at: there is nothing else in it to find.
+        again = read_piece(RawMail("m", 1, b"", piece.mail.split(b"\n")))
         assert (again.kind, again.files, again.diff_digest) == (piece.kind, piece.files, piece.diff_digest)
-        assert sum(1 for _ in split_blocks("m", [b"From a@b Thu Jan  1 00:00:00 1970\n", piece.mail])) == 1
 
 
 def source(data: bytes) -> None:
@@ -77,6 +95,26 @@ def page(data: bytes) -> None:
         _judge(read_piece(found))
 
 
+def document(data: bytes) -> None:
+    """A whole document: what is shown of it, chosen and exported."""
+    found = survey("m", [Opened("m", read_stream("m", io.BytesIO(data)), strict=False, ordered=False)])
+    json.dumps(as_data(found))
+    chosen = choose(found)
+    assert chosen.patches
+    again = survey("m", [Opened("m", read_stream("m", io.BytesIO(as_mailbox(chosen))), strict=False, ordered=False)])
+    assert sum(len(each.patches) for each in again.series) <= len(chosen.patches)
+
+
+def mend(data: bytes) -> None:
+    """A patch that lost its whitespace, and a tree of one file."""
+    lines = _lines(data).lines
+    headers = {"from": b"A <a@b.c>", "subject": b"x"}
+    text = Text(lines, list(range(1, len(lines) + 1)))
+    damaged = read_damaged(Mail("m", 1, b"", headers, text, "UTF-8", damage="whitespace lost"))
+    if damaged is not None:
+        _judge(read_piece(RawMail("m", 1, b"", repair(damaged, lambda path, blob: OLD).mail.split(b"\n"))))
+
+
 def quilt(data: bytes) -> None:
     """A patch of a quilt stack."""
     _judge(read_piece(as_mail(_lines(data), "a.patch")))
@@ -101,7 +139,7 @@ def words(data: bytes) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    function.__name__: function for function in (source, mail, diff, page, quilt, stack, words)
+    function.__name__: function for function in (source, mail, diff, page, document, mend, quilt, stack, words)
 }
 
 

@@ -45,7 +45,7 @@ def read(page: Page) -> list[Mail] | None:
     for line in page.lines[id_line:opened]:
         if found := _SERIES.match(furniture(line)):
             headers["x-series"] = found[1]
-    ends = [start for start, _, _ in comments[1:]] + [diff]
+    ends = [*(start for start, _, _ in comments), diff][1:]
     thread = {"references": headers["message-id"], "in-reply-to": headers["message-id"], "subject": b"Re: " + subject}
     return [_patch(page, headers, opened, comments[0][0] if comments else diff, diff)] + [
         page.mail(start, [(start + 1, end)], {**thread, "from": name, "date": date}, FORM)

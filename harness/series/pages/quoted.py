@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from harness.series.pages.dates import mail_date
 from harness.series.pages.plain import own_address, signers
@@ -51,7 +52,7 @@ def damage(lines: Sequence[bytes]) -> str:
 def _hunks(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Where hunks begin, and where they end at the latest."""
     starts = [index for index, line in enumerate(lines) if line.startswith(b"@@ -") and _HUNK.match(line)]
-    yield from zip(starts, [*starts[1:], len(lines)], strict=True)
+    yield from pairwise([*starts, len(lines)])
 
 
 def closes(lines: Sequence[bytes], *, blanks_lost: bool) -> bool:
