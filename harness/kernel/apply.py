@@ -31,6 +31,7 @@ _AM = (
 _ROLE_NAME = {PatchRole.BASE_FIX: "base fix", PatchRole.SERIES: "patch"}
 
 
+_NO_FILE = {"120000": "a symbolic link", "160000": "a submodule"}  # by git's mode
 _MOST_FILES = 10  # that an error names
 
 
@@ -121,7 +122,7 @@ class _Work:
         (maildir / "new").mkdir()
         for position, (_, part) in enumerate(parts, 1):
             (maildir / "cur" / f"{position:05d}").write_bytes(_mail(part))
-        start = self.git.ask("rev-parse", "HEAD") if len(parts) > len(patches) else ""
+        start = self.git.ask("rev-parse", "HEAD")
         done = self.git.run(*_AM, maildir, env=self._place, cwd=self.directory)
         remove_tree(maildir)
         if not done.ok:
@@ -136,8 +137,22 @@ class _Work:
             if isinstance(error, DoesNotApply):
                 error.number, error.of_series = patches.index(patch) + 1, role is PatchRole.SERIES
             raise error
-        if start:
+        self._only_plain_files(start)
+        if len(parts) > len(patches):
             squash(self.git, start, [1 + len(patch.fixups) for patch in patches])
+
+    def _only_plain_files(self, start: str) -> None:
+        """Refuse links and submodules that a patch changed or moved: without a mode line it does not look like that."""
+        listed = self.git.ask("log", "--format=", "--raw", "--no-renames", "--no-abbrev", f"{start}..HEAD")
+        for line in listed.splitlines():
+            _, mode, _, _, change = line.split(" ", 4)
+            kind = _NO_FILE.get(mode)
+            if kind:
+                path = change.partition("\t")[2]
+                raise UserError(
+                    f"a patch changes {kind}: {path}", detail=line,
+                    fix="where a link leads is where the next patch writes: leave it out",
+                )  # fmt: skip
 
 
 def _mail(patch: Patch) -> bytes:

@@ -173,6 +173,40 @@ class TestHostile:
                 apply(patches)
         assert not list(outside.iterdir())
 
+    @pytest.mark.parametrize("how", ["changed", "moved", "copied"])
+    def test_link_of_the_tree_that_is_made_to_lead_elsewhere(
+        self, clone: Path, resolve: Resolve, processes: Processes, cache: Cache, how: str
+    ) -> None:
+        """No mode stands in these patches: only the tree knows that it is a link."""
+        (clone / "mm" / "link").symlink_to("../mm/vma.c")
+        git(clone, "add", "mm/link")
+        git(clone, "commit", "-q", "-m", "link")
+        body = {
+            "changed": "--- a/mm/link\n+++ b/mm/link\n@@ -1 +1 @@\n-../mm/vma.c\n\\ No newline at end of file\n"
+            "+/etc\n\\ No newline at end of file\n",
+            "moved": "diff --git a/mm/link b/link\nsimilarity index 100%\nrename from mm/link\nrename to link\n",
+            "copied": "diff --git a/mm/link b/link\nsimilarity index 100%\ncopy from mm/link\ncopy to link\n",
+        }[how]
+        with pytest.raises(UserError, match=r"a patch changes a symbolic link: (mm/)?link") as caught:
+            apply_series(
+                resolve(clone), None, series(make_patch(1, {}, body=body)), processes=processes, cache=cache,
+                say=lambda _: None,
+            )  # fmt: skip
+        assert "120000" in caught.value.detail
+        assert leftovers(cache) == []
+
+    def test_link_of_the_tree_may_go(self, clone: Path, resolve: Resolve, processes: Processes, cache: Cache) -> None:
+        (clone / "mm" / "link").symlink_to("../mm/vma.c")
+        git(clone, "add", "mm/link")
+        git(clone, "commit", "-q", "-m", "link")
+        body = (
+            "diff --git a/mm/link b/mm/link\ndeleted file mode 120000\n--- a/mm/link\n+++ /dev/null\n@@ -1 +0,0 @@\n"
+            "-../mm/vma.c\n\\ No newline at end of file\n"
+        )
+        patches = series(make_patch(1, {}, body=body))
+        applied = apply_series(resolve(clone), None, patches, processes=processes, cache=cache, say=lambda _: None)
+        assert len(applied.patches) == 1
+
     def test_attributes_of_the_tree_start_nothing(
         self, apply: Apply, clone: Path, tmp_path: Path, processes: Processes
     ) -> None:
