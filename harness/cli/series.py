@@ -92,9 +92,9 @@ def _states(found: Survey, tree: str, processes: Processes) -> States:
     from harness.run.base import states  # noqa: PLC0415
     from harness.series.read import as_series  # noqa: PLC0415
 
-    cache = Cache(default_root())
-    return {
-        index: states(as_series(found.source, each), tree, processes=processes, cache=cache)
-        for index, each in enumerate(found.series)
-        if any(patch.piece.files for patch in each.patches)
-    }
+    with Cache(default_root()) as cache:
+        return {
+            index: states(as_series(found.source, each), tree, processes=processes, cache=cache)
+            for index, each in enumerate(found.series)
+            if any(patch.piece.files for patch in each.patches)
+        }

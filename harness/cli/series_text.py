@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from harness.model import BaseState, FileBase
 from harness.series.diffstat import counted
 from harness.series.listing import States, author_of, chosen_of, completeness
-from harness.series.survey import Survey, SurveyedPatch, SurveyedSeries, reason
+from harness.series.survey import Survey, SurveyedPatch, SurveyedSeries, reason, short
 
 _FINE = (BaseState.EXACT, BaseState.NEW)
+_WORST = (BaseState.MISMATCH, BaseState.BROKEN, BaseState.OTHER, BaseState.UNKNOWN)
 
 
 def as_text(found: Survey, states: States, *, width: int) -> str:
@@ -32,9 +33,11 @@ def _series(
     else:
         yield f"  not applicable: {reason(found.source, series)}"
         yield from (f"  fix: {error.fix}" for error in series.objections[:1] if error.fix)
+    if states is not None:
+        yield f"  on this tree: {_on_tree(states)}"
     for index, patch in enumerate(series.patches):
         row = states[index] if states is not None and len(states) == len(series.patches) else None
-        yield from _patch(patch, row, width)
+        yield from _patch(patch, row, width, alone=len(series.patches) == 1)
     if series.cover is not None:
         yield f"   0  {series.cover.subject.title}  (cover letter: kept, not applied)"
         yield from _trailers(series.cover_trailers, width)
@@ -45,27 +48,40 @@ def _series(
         yield f"  base-commit: {series.base.commit}"
     if series.base.prerequisite_patch_ids:
         yield f"  prerequisites: {len(series.base.prerequisite_patch_ids)} patches, by patch-id"
-    yield from (f"  base, as it says: {words}" for words in series.base.said)
+    for words in series.base.said:
+        yield from _wrapped(f"base, as it says: {words}", width, indent=2)
     yield from (f"  warning: {words}" for words in series.warnings)
 
 
-def _patch(patch: SurveyedPatch, states: Sequence[FileBase] | None, width: int) -> Iterator[str]:
+def _patch(patch: SurveyedPatch, states: Sequence[FileBase] | None, width: int, *, alone: bool) -> Iterator[str]:
     piece = patch.piece
     real = counted(piece.files)
     counts = f"  +{real.additions} -{real.deletions}" if piece.files else ""
     yield f"{patch.number:4}  {piece.subject.title or piece.place}{counts}"
     yield from _wrapped(", ".join(f"{file.path} +{file.additions} -{file.deletions}" for file in piece.files), width)
-    if piece.error is not None:
-        yield f"      {piece.error.what}"
+    if piece.error is not None and not alone:
+        yield f"      {short('', piece.error)} ({piece.place})"
     yield from _trailers(patch.trailers, width)
-    if states is not None:
-        odd = [each for each in states if each.state not in _FINE]
-        yield from (f"      {each.path}: {each.text}" for each in odd)
-        if not odd:
-            yield "      base: exact"
+    yield from (f"      {each.path}: {each.text}" for each in states or () if _is_odd(each))
     for fixup in patch.fixups:
         changed = counted(fixup.files)
         yield f"      + {fixup.subject.title}  +{changed.additions} -{changed.deletions}  (squashed into it)"
+
+
+def _is_odd(base: FileBase) -> bool:
+    """Whether a file is to be named: where the series first finds another one, what follows from that is not said."""
+    return base.state not in _FINE and not (base.chained and base.state is BaseState.MISMATCH)
+
+
+def _on_tree(states: Sequence[Sequence[FileBase]]) -> str:
+    """How the series fits the tree, in few words."""
+    every = [each for row in states for each in row]
+    odd = [each for each in every if _is_odd(each)]
+    if not odd:
+        return "every file is the one it was made from"
+    worst = next((state for state in _WORST if any(each.state is state for each in odd)), odd[0].state)
+    count = sum(each.state is worst for each in odd)
+    return f"{worst.value} in {count} {'file' if count == 1 else 'files'}"
 
 
 def _trailers(trailers: Sequence[str], width: int) -> Iterator[str]:
@@ -78,9 +94,9 @@ def _trailers(trailers: Sequence[str], width: int) -> Iterator[str]:
         yield from _wrapped(f"{kind}: {', '.join(people)}", width)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrapped(text: str, width: int, *, indent: int = 6) -> list[str]:
     return textwrap.wrap(
-        text, width, initial_indent="      ", subsequent_indent="        ", break_long_words=False,
+        text, width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
 

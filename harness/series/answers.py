@@ -15,6 +15,7 @@ from harness.series.threads import ById, Replies, title_key
 from harness.series.trailers import merged
 
 _MAX_STEPS = 200  # up a thread
+_MAX_SAID = 20  # of what is only told
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Answers:
 
     def __init__(self) -> None:
         self._replies = Replies()
+        self.repeated: list[str] = []
+        self.subjects: dict[str, None] = {}  # what the first replies answer
         self._given: list[_Given] = []
         self._candidates: list[Candidate] = []
         self._answered: dict[str, str] = {}  # a reply's id -> the id that it answers, where that is all it says
@@ -55,8 +58,12 @@ class Answers:
 
     def add(self, reply: Piece) -> None:
         """Take note of a reply; one that was here before adds nothing."""
-        if not self._replies.is_new(reply):
+        if first := self._replies.before(reply):
+            self.repeated.append(f"{reply.place}: a reply that is here already ({first})")
+            del self.repeated[_MAX_SAID:]
             return
+        if len(self.subjects) < _MAX_SAID:
+            self.subjects[_said(reply.subject)] = None
         if len(reply.references) == 1 and reply.own:
             self._answered[reply.own] = reply.references[0]
         answer = reply.answer or Answer((), ())
@@ -102,3 +109,9 @@ class Answers:
             if (target := ids.get(name)) is not None:
                 return target
         return None
+
+
+def _said(subject: Subject) -> str:
+    """`v6 10/16 mm: title`, as far as it is known."""
+    count = f"{subject.number}/{subject.total} " if subject.number is not None else ""
+    return f"v{subject.version} {count}{subject.title}"

@@ -27,6 +27,8 @@ class Set:
     senders: set[str] = field(default_factory=set)
     roots: set[str] = field(default_factory=set)
     titles: dict[int, str] = field(default_factory=dict)  # by number; 0 is the cover letter
+    stack: tuple[str, ...] = ()  # of -mm notices: all names from the first patch to the last
+    fixes: frozenset[str] = frozenset()  # the names in it that are fixes of the one before
     loose: bool = False  # joined by sender and numbers alone, though its mails have ids
 
     def add(self, piece: Piece, root: str) -> None:
@@ -46,10 +48,11 @@ def group(pieces: Sequence[Piece], *, together: bool) -> list[Set]:
     for piece in sorted(pieces, key=lambda each: id(each) not in threads):
         root = threads.get(id(piece), "")
         subject = piece.subject
-        same = (each for each in found if (each.version, each.total) == (subject.version, subject.total))
+        total = subject.total if subject.number is not None else None  # ?/m: its place is not known
+        same = (each for each in found if (each.version, each.total) == (subject.version, total))
         home = next((each for each in same if _belongs(piece, root, each, together=together)), None)
         if home is None:
-            home = Set(subject.version, subject.total)
+            home = Set(subject.version, total)
             found.append(home)
         elif piece.message_id and not root and home.roots:
             home.loose = True
@@ -76,6 +79,30 @@ def in_order(pieces: Sequence[Piece]) -> tuple[Set, dict[int, list[Piece]]]:
         if piece.kind is Kind.COVER:
             found.add(piece, "")
     return found, fixes
+
+
+def stacked(pieces: Sequence[Piece]) -> tuple[list[tuple[Set, dict[int, list[Piece]]]], list[Piece]]:
+    """-mm notices of one author's stack, in its order, as sets with their fixes; and all other pieces."""
+    named: dict[str, Piece] = {}
+    for piece in pieces:
+        if piece.name and piece.kind is Kind.PATCH:
+            first = named.setdefault(piece.name, piece)
+            if first.diff_digest != piece.diff_digest:
+                return [], list(pieces)  # the stack has changed under its names: which patch is meant is not known
+    found: list[tuple[Set, dict[int, list[Piece]]]] = []
+    taken: set[int] = set()
+    # The notice that came last has the whole stack.
+    for stack in sorted({piece.stack for piece in named.values()}, key=len, reverse=True):
+        mine = [named[name] for name in dict.fromkeys(stack) if name in named and id(named[name]) not in taken]
+        if len(mine) < 2:
+            continue
+        one, fixes = in_order(mine)
+        one.stack = stack[stack.index(mine[0].name) : stack.index(mine[-1].name) + 1]
+        one.fixes = frozenset(fix.name for each in fixes.values() for fix in each)
+        found.append((one, fixes))
+        taken |= {id(piece) for piece in mine}
+    names = {piece.name for piece in pieces if id(piece) in taken}
+    return found, [piece for piece in pieces if piece.name not in names or not piece.name]
 
 
 def _belongs(piece: Piece, root: str, home: Set, *, together: bool) -> bool:

@@ -14,7 +14,6 @@ _SAID = re.compile(
     rb".{0,80}\b(?:mm-(?:unstable|stable|new|hotfixes|everything)|linux-next|linus|mainline|v?[2-9]\.\d{1,2}(?:-rc\d)?|next-\d{8})",
     re.IGNORECASE,
 )
-_MAX_STACK = 1000
 _MAX_SAID = 5
 _MAX_WORDS = 300  # characters of what a person says
 
@@ -32,12 +31,6 @@ def hints_in(lines: Sequence[bytes], charset: str) -> BaseHints:
         elif len(line) <= _MAX_WORDS and not line.startswith(b">") and len(said) < _MAX_SAID and _SAID.search(line):
             said.append(" ".join(line.decode(charset, "replace").split()))
     return BaseHints(commit, tuple(prerequisites), tuple(said))
-
-
-def stacked_before(own: str, stack: str) -> tuple[str, ...]:
-    """The patches of an -mm notice's list that stand before its own: they are in the tree that it was made for."""
-    names, name = stack.split()[:_MAX_STACK], f"{own}.patch"
-    return tuple(names[: names.index(name)]) if name in names else ()
 
 
 def together(hints: Iterable[BaseHints]) -> BaseHints:

@@ -45,9 +45,7 @@ def resolve(source: str, found: Set) -> Ordered:
     duplicates: list[Duplicate] = []
     objections: list[UserError] = []
     if found.ordered:
-        kept = found.patches
-        numbers = list(range(1, len(kept) + 1))
-        return Ordered(tuple(zip(numbers, kept, strict=True)), len(kept), (), (), (), ())
+        return _stacked(source, found)
     kept = _unique(source, found.patches, duplicates, objections)
     if found.total is None:
         return Ordered(tuple(enumerate(kept, 1)), None, (), tuple(duplicates), tuple(objections), ())
@@ -61,12 +59,24 @@ def resolve(source: str, found: Set) -> Ordered:
     warnings = []
     if missing:
         words = f"{gap_words(present, missing, found.total)}"
-        if all(piece.alone for piece in kept) and present == list(range(1, len(present) + 1)):
+        if all(piece.form == "-mm" for piece in kept) and present == list(range(1, len(present) + 1)):
             warnings.append(words)  # an -mm notice is a whole by itself, and what it builds on is here
         else:
             fix = f"add the missing patches, {_SAY}"
             objections.append(UserError(f"{source}: series incomplete: {words}", fix=fix))
     return Ordered(tuple(numbered), found.total, missing, tuple(duplicates), tuple(objections), tuple(warnings))
+
+
+def _stacked(source: str, found: Set) -> Ordered:
+    """A stack as it stands.  What an -mm stack has between two of its patches must be there, too."""
+    have = {piece.name for piece in found.patches}
+    inner = found.stack[1:-1] if found.stack else ()
+    objections = []
+    if absent := [name for name in inner if name not in have and name not in found.fixes]:
+        what = f"series incomplete: {', '.join(absent)} of the -mm stack missing between its patches"
+        objections.append(UserError(f"{source}: {what}", fix="add their mails"))
+    numbered = tuple(enumerate(found.patches, 1))
+    return Ordered(numbered, None if found.stack else len(numbered), (), (), tuple(objections), ())
 
 
 def _unique(

@@ -11,7 +11,7 @@ from harness.errors import InputError
 from harness.model import BaseHints, FileChange, Patch
 from harness.series.diff import Diff, parse_diff
 from harness.series.diffstat import Stated, stated_in, wrong_files, wrong_lines
-from harness.series.hints import hints_in, stacked_before
+from harness.series.hints import hints_in
 from harness.series.mail import Mail, Text, decode_words, parse_mail
 from harness.series.mailbox import RawMail
 from harness.series.pages import unwrap
@@ -25,9 +25,8 @@ _DOMAIN = re.compile(rb"@[A-Za-z0-9.-]{1,253}")
 _MASK = re.compile(rb"@x{3,63}(?![A-Za-z0-9])")
 _LISTED = re.compile(rb"  (\S.{0,200})")
 _AUTHOR_OF = re.compile(rb"\S.{0,100} \((\d{1,4})\):")
-_PART_OF = re.compile(rb'Patch series "([^"]{1,300})"(?:, v(\d{1,3}))?')
-_FIRST_OF = re.compile(rb"This patch \(of (\d{1,4})\)")
 _MAX_REFERENCES = 50
+_MAX_STACK = 2000  # patches of one author in -mm
 
 MAKE = "make the patch with git format-patch"
 _NO_HINTS = BaseHints()
@@ -72,7 +71,8 @@ class Piece:
     hints: BaseHints = _NO_HINTS
     titles: tuple[str, ...] = ()  # of a cover letter: what it says are the patches
     series_title: str = ""  # that a patch says it is part of
-    alone: bool = False  # came by itself, out of a stack: n of m are told, not asked for
+    name: str = ""  # of an -mm notice: the patch's name in the stack
+    stack: tuple[str, ...] = ()  # and all of its author's there, in the stack's order
     answer: Answer | None = None
     digest: bytes = b""  # of a reply's text, blind to masks and blanks
     masked: bool = False  # the diff has a masked address in it
@@ -105,15 +105,17 @@ def examine(raw: RawMail | Mail) -> Piece:
     if mail is None:
         assert isinstance(raw, RawMail)
         return _no_mail(raw)
-    mail = unwrap(mail) or mail
     subject = parse_subject(mail.header("subject"))
     place = f"{mail.place}:{mail.line}" if mail.line > 2 else mail.place
+    if isinstance(raw, RawMail) and not subject.reply and (notice := unwrap(mail)) is not None:
+        mail, subject = notice, parse_subject(notice.header("subject"))
     author, message_id = mail.header("from"), mail.header("message-id")
+    name, stack = _stack_of(mail)
     piece = Piece(
         Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=message_id,
         sender=person(author), references=_references(mail), form=mail.form,
         own=message_id.strip("<> ") or (f"{mail.place}#{mail.line}" if mail.form != "mail" else ""),
-        series_title=mail.header("x-series"),
+        series_title=mail.header("x-series"), name=name, stack=stack,
     )  # fmt: skip
     if subject.reply:
         return _reply(piece, mail)
@@ -155,13 +157,21 @@ def _cover(piece: Piece, mail: Mail) -> Piece:
 
 def _damaged(piece: Piece, mail: Mail) -> Piece:
     """A patch that can be told of, but not applied."""
-    error = InputError(
-        mail.place, mail.line if mail.line > 2 else 0, mail.damage, fix="--repair rebuilds it from the tree it is for"
-    )
-    named = _named(_part_of(piece, mail), mail)
+    from harness.series.damaged import read_damaged  # noqa: PLC0415 - start-up time
+
+    fix = "--repair rebuilds it from the tree it is for"
+    error = InputError(mail.place, mail.line if mail.line > 2 else 0, mail.damage, fix=fix)
+    files: tuple[FileChange, ...] = ()
+    stated = stated_in(mail.text.lines)
+    try:
+        if (left := read_damaged(mail)) is not None:
+            files = left.changes
+    except InputError as worse:
+        error = worse
+    warnings = (wrong_lines(stated, files), wrong_files(stated, files)) if files else ()
     return replace(
-        named, kind=Kind.PATCH, error=error, damaged=mail, stated=stated_in(mail.text.lines),
-        hints=_hints(mail, mail.text.lines),
+        _named(piece, mail), kind=Kind.PATCH, error=error, damaged=mail, files=files, stated=stated,
+        hints=_hints(mail, mail.text.lines), warnings=tuple(words for words in warnings if words),
     )  # fmt: skip
 
 
@@ -178,7 +188,7 @@ def _without_diff(piece: Piece, mail: Mail) -> Piece:
 
 
 def _patch(piece: Piece, mail: Mail, diff: Diff) -> Piece:
-    piece = _named(_part_of(piece, mail), mail)
+    piece = _named(piece, mail)
     if not piece.author:
         raise InputError(mail.place, mail.line, "a patch without an author (no From: line)", fix=MAKE)
     if not _ADDRESS.search(piece.author):
@@ -215,26 +225,18 @@ def _named(piece: Piece, mail: Mail) -> Piece:
     return replace(piece, subject=subject, author=inner.get("from", piece.author), date=inner.get("date", piece.date))
 
 
-def _part_of(piece: Piece, mail: Mail) -> Piece:
-    """What an -mm notice says of the series that its patch is of."""
-    if mail.form != "-mm":
-        return piece
-    text = b" ".join(b"\n".join(mail.text.lines[:2000]).split())
-    subject, title = piece.subject, piece.series_title
-    if found := _PART_OF.search(text):
-        title = found[1].decode(mail.charset, "replace")
-        subject = replace(subject, version=int(found[2] or subject.version))
-        # The cover letter's text goes into the first patch of a series, and only there.
-        if (first := _FIRST_OF.search(text)) and subject.number is None:
-            subject = replace(subject, number=1, total=max(int(first[1]), 1))
-    return replace(piece, subject=subject, series_title=title, alone=True)
-
-
 def _hints(mail: Mail, lines: list[bytes]) -> BaseHints:
-    """What is said of the base outside the diff; an -mm notice also lists what is below its patch in the stack."""
+    """What is said of the base outside the diff; an -mm notice also tells what is below its patch in the stack."""
     hints = hints_in(lines, mail.charset)
-    before = stacked_before(mail.header("x-quilt-name"), mail.header("x-quilt-stack"))
-    return replace(hints, said=(*hints.said, f"in -mm after {', '.join(before)}")) if before else hints
+    name, stack = _stack_of(mail)
+    before = ", ".join(f"{each}.patch" for each in stack[: stack.index(name)]) if name in stack else ""
+    return replace(hints, said=(*hints.said, f"in -mm after {before}")) if before else hints
+
+
+def _stack_of(mail: Mail) -> tuple[str, tuple[str, ...]]:
+    """The name of a patch in the -mm stack, and its author's patches there in the stack's order."""
+    stack = mail.header("x-quilt-stack").split()[:_MAX_STACK]
+    return mail.header("x-quilt-name"), tuple(name.removesuffix(".patch") for name in stack)
 
 
 def _last_rule(head: list[bytes]) -> int:

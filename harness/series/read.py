@@ -13,21 +13,23 @@ from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import Series
 from harness.series.sources import KINDS, open_source
-from harness.series.survey import Survey, SurveyedSeries, survey
+from harness.series.survey import Mend, Survey, SurveyedSeries, survey
 
 
-def read_series(source: str, *, processes: Processes, repo: Path | None) -> Series:
+def read_series(source: str, *, processes: Processes, repo: Path | None, mend: Mend | None = None) -> Series:
     """Read what `source` names; `repo` is the git repository that a range OLD..NEW is a range of.
+
+    `mend` makes patches whole that an archive has damaged; without it they are refused.
 
     Raises UserError or InputError when the source does not hold exactly one whole series of text patches.
     """
-    return choose(read_survey([source], processes=processes, repo=repo))
+    return choose(read_survey([source], processes=processes, repo=repo, mend=mend))
 
 
-def read_survey(sources: Sequence[str], *, processes: Processes, repo: Path | None) -> Survey:
+def read_survey(sources: Sequence[str], *, processes: Processes, repo: Path | None, mend: Mend | None = None) -> Survey:
     """Everything that is in the documents, taken together.  Raises UserError or InputError for an unreadable one."""
     opened = [open_source(source, processes=processes, repo=repo) for source in sources]
-    found = survey(", ".join(each.source for each in opened), opened)
+    found = survey(", ".join(each.source for each in opened), opened, mend=mend)
     if found.series or found.replies:
         return found
     if found.errors:

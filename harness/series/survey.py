@@ -6,7 +6,7 @@ tree, and neither the kinds of source nor the formats of mail.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.errors import InputError, UserError
@@ -14,12 +14,15 @@ from harness.model import BaseHints, Patch
 from harness.series import fixups
 from harness.series.answers import Answers, Candidate
 from harness.series.diffstat import Stated
-from harness.series.grouping import Set, group, in_order, relatives
+from harness.series.grouping import Set, group, in_order, relatives, stacked
 from harness.series.hints import together
 from harness.series.order import Duplicate, Ordered, resolve
 from harness.series.patch import Kind, Piece, examine
 from harness.series.sources import Opened
 from harness.series.threads import title_key
+
+Mend = Callable[[Piece], Piece]
+"""Makes a whole patch of a damaged one (`Piece.damaged` is its mail), or raises UserError."""
 
 _BLANK = "*** SUBJECT HERE ***"  # of a cover letter that nobody filled in
 _MAX_MAILS = 200_000
@@ -86,9 +89,12 @@ class Survey:
     hint: str = ""  # why there may be no patch in it
 
 
-def survey(source: str, documents: Sequence[Opened]) -> Survey:
-    """Read the messages of all documents as those of one.  Raises UserError where one cannot be read at all."""
-    reader = _Reader()
+def survey(source: str, documents: Sequence[Opened], *, mend: Mend | None = None) -> Survey:
+    """Read the messages of all documents as those of one; `mend` is given what an archive has damaged.
+
+    Raises UserError where a document cannot be read at all, and what `mend` raises.
+    """
+    reader = _Reader(mend)
     sets: list[Set] = []
     loose: list[Piece] = []
     owned: dict[int, list[Piece]] = {}
@@ -100,13 +106,20 @@ def survey(source: str, documents: Sequence[Opened]) -> Survey:
             owned |= fixes_of
         else:
             loose += pieces
+    stacks, loose = stacked(loose)
+    for stack, fixes_of in stacks:
+        sets.append(stack)
+        owned |= fixes_of
     fixes = [piece for piece in loose if piece.kind is Kind.PATCH and _is_fix(piece)]
     rest = [piece for piece in loose if not (piece.kind is Kind.PATCH and _is_fix(piece))]
     sets += group(rest, together=all(opened.strict for opened in documents))
     sets = [each for each in sets if each.patches]
     series = _assemble(source, sets, (fixes, owned), reader.answers)
+    notes = [*reader.notes, *reader.answers.repeated]
+    if not series:
+        notes += [f"a reply to {subject}" for subject in reader.answers.subjects]
     return Survey(
-        source, tuple(series), reader.answers.count, reader.answers.candidates(), tuple(reader.notes),
+        source, tuple(series), reader.answers.count, reader.answers.candidates(), tuple(notes),
         tuple(reader.errors), reader.messages, reader.hint,
     )  # fmt: skip
 
@@ -114,7 +127,8 @@ def survey(source: str, documents: Sequence[Opened]) -> Survey:
 class _Reader:
     """Messages to pieces; replies are noted and dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, mend: Mend | None) -> None:
+        self._mend = mend
         self.answers = Answers()
         self.errors: list[InputError] = []
         self.notes: list[str] = []
@@ -126,6 +140,8 @@ class _Reader:
         self.notes += opened.notes
         for mail in opened.mails:
             piece = examine(mail)
+            if piece.damaged is not None and self._mend is not None:
+                piece = self._mend(piece)
             self.messages += 1
             self._kept_bytes += len(piece.mail) + len(piece.text)
             if self.messages > _MAX_MAILS or self._kept_bytes > _MAX_KEPT_BYTES:
@@ -161,8 +177,8 @@ def _assemble(
 ) -> list[SurveyedSeries]:
     """Sets, their order, the fixes of their patches (some have their places already) and the answers to them."""
     resolved = [resolve(source, each) for each in sets]
-    owned, orphans = _match(sets, resolved, fixes[0])
-    owned |= fixes[1]
+    owned = {parent: list(mine) for parent, mine in fixes[1].items()}
+    orphans = _match(sets, resolved, fixes[0], owned)
     lines = _lines(sets)
     given = answers.to(
         [(one, [piece for _, piece in order.numbered]) for one, order in zip(sets, resolved, strict=True)]
@@ -228,29 +244,29 @@ def _stated_by_cover(one: Set) -> Stated | None:
     return next((cover.stated for cover in one.covers if cover.stated is not None), None)
 
 
-def _match(sets: list[Set], resolved: list[Ordered], fixes: list[Piece]) -> tuple[dict[int, list[Piece]], list[Piece]]:
-    """Each fix to its parent (of the newest version that has it); and those without one."""
+def _match(sets: list[Set], resolved: list[Ordered], fixes: list[Piece], owned: dict[int, list[Piece]]) -> list[Piece]:
+    """Put each fix to what its parent (of the newest version that has it) owns; gives back those without one."""
     parents: dict[str, tuple[int, Piece]] = {}
     for one, order in zip(sets, resolved, strict=True):
         for _, piece in order.numbered:
             name = fixups.mangle(piece.subject.title)
             if name not in parents or parents[name][0] < one.version:
                 parents[name] = one.version, piece
-    owned: dict[int, list[Piece]] = {}
     orphans: list[Piece] = []
-    for fix in sorted(fixes, key=lambda piece: fixups.place_of(piece.subject.title)):
+    unique = {(fix.subject.title, fix.diff_digest): fix for fix in reversed(fixes)}
+    for fix in sorted(unique.values(), key=lambda piece: fixups.place_of(piece.subject.title)):
         parent = fixups.find_parent(fix.subject.title, parents)
-        if parent is None:
+        mine = owned.setdefault(id(parent[1]), []) if parent is not None else []
+        # Of two fixes of one name one stays alone: which is meant is not known.
+        if parent is None or any(other.subject.title == fix.subject.title for other in mine):
             orphans.append(fix)
-            continue
-        mine = owned.setdefault(id(parent[1]), [])
-        if not any(other.subject.title == fix.subject.title and other.diff_digest == fix.diff_digest for other in mine):
+        else:
             mine.append(fix)
-    return owned, orphans
+    return orphans
 
 
 def _orphan(source: str, fix: Piece, line: int) -> SurveyedSeries:
-    what = f"a fix whose patch is not here: {fix.subject.title}"
+    what = f"a fix whose patch is not here, or has another fix of this name: {fix.subject.title}"
     objection = UserError(f"{source}: {what} ({fix.place})", fix="add the mail of the patch that it is for")
     return SurveyedSeries(
         title=fix.subject.title, version=fix.subject.version, expected=None,

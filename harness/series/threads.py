@@ -7,11 +7,13 @@ masked id or address is taken to be the open one's here, and nowhere else.  Know
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.series.patch import Piece
 
 _T = TypeVar("_T")
+_MAX_TWINS = 20  # replies of the same words: the same words again and again are the same words
 
 
 class ById(Generic[_T]):
@@ -64,32 +66,40 @@ class Replies:
 
     def __init__(self) -> None:
         self.count = 0
-        self._ids: ById[bool] = ById()
-        self._texts: dict[int, list[tuple[str, str, str, bool]]] = {}
+        self._ids: ById[str] = ById()
+        self._texts: dict[int, list[_Twin]] = {}
 
-    def is_new(self, piece: Piece) -> bool:
-        """Count a reply; False if it has been here before."""
-        has_id = bool(piece.message_id)
-        known = has_id and self._ids.get(piece.message_id) is not None
-        twins: list[tuple[str, str, str, bool]] = []
+    def before(self, piece: Piece) -> str:
+        """Count a reply; if it has been here before, only say where."""
+        known = self._ids.get(piece.message_id)
+        twins: list[_Twin] = []
         if piece.digest:
             twins = self._texts.setdefault(hash((title_key(piece.subject.title), piece.digest)), [])
-            known = known or any(_same(piece, twin) for twin in twins)
+            known = known or next((twin.place for twin in twins if twin.is_same(piece)), None)
         if known:
-            return False
-        self._ids.add(piece.message_id, True)
-        if len(twins) < 20:  # the same words again and again are the same words
-            twins.append((piece.sender, piece.form, piece.date, has_id))
+            return known
+        self._ids.add(piece.message_id, piece.place)
+        if len(twins) < _MAX_TWINS:
+            twins.append(_Twin(piece.sender, piece.form, piece.date, bool(piece.message_id), piece.place))
         self.count += 1
-        return True
+        return ""
 
 
-def _same(piece: Piece, twin: tuple[str, str, str, bool]) -> bool:
-    """Whether a reply with the same title and text is the same one."""
-    sender, form, date, has_id = twin
-    if (has_id and piece.message_id) or (sender and piece.sender and sender != piece.sender):
-        return False
-    return form != piece.form or not date or not piece.date or date == piece.date
+@dataclass(frozen=True, slots=True)
+class _Twin:
+    """What is kept of a reply, to know it again by."""
+
+    sender: str
+    form: str
+    date: str
+    has_id: bool
+    place: str
+
+    def is_same(self, piece: Piece) -> bool:
+        """Whether a reply with the same title and text is this one."""
+        if (self.has_id and piece.message_id) or (self.sender and piece.sender and self.sender != piece.sender):
+            return False
+        return self.form != piece.form or not self.date or not piece.date or self.date == piece.date
 
 
 def roots(pieces: Iterable[Piece]) -> dict[int, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.model import BaseHints, FileChange
 from harness.series.diffstat import Stated, counted, stated_in, wrong_files, wrong_lines
-from harness.series.hints import hints_in, stacked_before, together
+from harness.series.hints import hints_in, together
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,3 @@ def test_hints() -> None:
     hints = hints_in(lines, "UTF-8")
     assert hints == BaseHints("a" * 40, ("c" * 40,), ("It is based on v6.14-rc3.",))
     assert together([BaseHints(), hints, hints]) == hints
-
-
-def test_what_lies_below_a_patch_in_the_stack() -> None:
-    stack = "mm-zero.patch mm-one.patch mm-two.patch mm-three.patch"
-    assert stacked_before("mm-two", stack) == ("mm-zero.patch", "mm-one.patch")
-    assert stacked_before("mm-nine", stack) == stacked_before("", "") == ()

@@ -10,7 +10,9 @@ import pytest
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import BaseHints
-from harness.series.read import choose, read_survey
+from harness.series.mailbox import split_mails
+from harness.series.patch import Piece, examine
+from harness.series.read import choose, read_series, read_survey
 from harness.series.survey import Survey, SurveyedSeries, reason
 
 MakeMail = Callable[..., bytes]
@@ -378,8 +380,14 @@ def test_fixes_go_into_their_patch(look: Look, make_mail: MakeMail, diff: str) -
 def test_a_fix_without_its_patch_is_an_error(look: Look, make_mail: MakeMail, diff: str) -> None:
     found = look([make_mail("[PATCH 1/1] mm: a"), make_mail("mm-b-fix", other(diff, "b"))])
     assert [series.applicable for series in found.series] == [True, False]
-    with pytest.raises(UserError, match="a fix whose patch is not here: mm-b-fix"):
+    with pytest.raises(UserError, match=r"a fix whose patch is not here.*: mm-b-fix"):
         choose(found)
+
+
+def test_two_fixes_of_one_name_are_an_error(look: Look, make_mail: MakeMail, diff: str) -> None:
+    fixes = [make_mail("mm-a-fix", other(diff, name)) for name in ("b", "c")]
+    with pytest.raises(UserError, match="another fix of this name: mm-a-fix"):
+        choose(look([make_mail("[PATCH 1/1] mm: a"), *fixes]))
 
 
 def test_a_stack_keeps_its_order_and_its_fixes(
@@ -392,6 +400,110 @@ def test_a_stack_keeps_its_order_and_its_fixes(
     assert [(each.subject, [fix.subject for fix in each.fixups]) for each in series.patches] == [
         ("mm: a", ["mm-a-fix"]), ("mm: b", ["mm-b-fix"]),
     ]  # fmt: skip
+
+
+NOTICE = """\
+From mm-commits Thu Jan  1 10:00:00 2026
+From: Keeper <keeper@example.org>
+Subject: + {name}.patch added to mm-new branch
+Date: Thu, 1 Jan 2026 12:00:00 +0000
+
+The patch titled
+     Subject: {title}
+has been added to the -mm mm-new branch.  Its filename is
+     {name}.patch
+
+------------------------------------------------------
+From: Ada Example <ada@example.org>
+Subject: {title}
+Date: Thu, 1 Jan 2026 10:00:00 +0000
+
+{words}
+
+Signed-off-by: Ada Example <ada@example.org>
+---
+
+--- a/mm/{file}.c~{name}
++++ a/mm/{file}.c
+@@ -1,3 +1,4 @@ int f(void)
+ one
+-two
++TWO
++more
+ three
+_
+
+Patches currently in -mm which might be from ada@example.org are
+
+{stack}
+
+"""
+
+
+def notice(title: str, file: str, stack: str, words: str = "Why.") -> bytes:
+    name = title.replace(": ", "-").replace(" ", "-")
+    listed = "\n".join(f"{each}.patch" for each in stack.split())
+    return NOTICE.format(title=title, name=name, file=file, stack=listed, words=words).encode()
+
+
+def test_a_notice_is_its_authors_patch(look: Look) -> None:
+    words = 'Patch series "count it", v5.\n\nAll of it.\n\nThis patch (of 6):\n\nWhy.'
+    series = one(look([notice("mm: a", "a", "mm-zero mm-a mm-b", words)]))
+    piece = series.patches[0].piece
+    assert (series.title, series.version, series.expected, numbers(series)) == ("count it", 5, 6, [1])
+    assert (piece.subject.title, piece.author) == ("mm: a", "Ada Example <ada@example.org>")
+    assert series.applicable, "what it builds on is in the stack; what comes after it is no part of it"
+    assert series.warnings == ("1 of 6 only; 2–6 missing",)
+    assert series.base.said == ("in -mm after mm-zero.patch",)
+
+
+def test_notices_stand_in_the_stacks_order(look: Look) -> None:
+    a, fix = notice("mm: a", "a", "mm-a"), notice("mm-a-fix", "c", "mm-a mm-a-fix")
+    b, c = notice("mm: b", "b", "mm-a mm-a-fix mm-b"), notice("mm: c", "d", "mm-a mm-a-fix mm-b mm-c mm-later")
+    chosen = choose(look([c, b, fix, a]))
+    assert [(patch.subject, len(patch.fixups)) for patch in chosen.patches] == [
+        ("mm: a", 1),
+        ("mm: b", 0),
+        ("mm: c", 0),
+    ]
+    with pytest.raises(UserError, match="incomplete: mm-b of the -mm stack missing between its patches"):
+        choose(look([c, fix, a]))
+
+
+# --- what an archive has damaged ------------------------------------------------------------------------------
+
+
+def test_a_damaged_patch_is_told_of_and_refused(tmp_path: Path, processes: Processes) -> None:
+    path = tmp_path / "page.txt"
+    path.write_bytes(b" ".join(notice("mm: a", "a", "mm-a").partition(b"\n\n")[2].split()) + b"\n")
+    found = read_survey([str(path)], processes=processes, repo=None)
+    series = one(found)
+    assert reason(found.source, series) == "whitespace lost"
+    assert "--repair" in series.objections[0].fix
+    assert [(file.path, file.additions, file.deletions) for file in series.patches[0].piece.files] == [("mm/a.c", 2, 1)]
+    with pytest.raises(InputError, match="whitespace lost"):
+        choose(found)
+
+
+def test_a_whole_copy_beside_a_damaged_one_is_taken(tmp_path: Path, processes: Processes) -> None:
+    whole = notice("mm: a", "a", "mm-a")
+    (tmp_path / "page.txt").write_bytes(b" ".join(whole.partition(b"\n\n")[2].split()) + b"\n")
+    (tmp_path / "m.mbox").write_bytes(whole)
+    sources = [str(tmp_path / "page.txt"), str(tmp_path / "m.mbox")]
+    assert len(choose(read_survey(sources, processes=processes, repo=None)).patches) == 1
+
+
+def test_what_is_mended_is_taken(tmp_path: Path, processes: Processes) -> None:
+    whole = notice("mm: a", "a", "mm-a")
+    path = tmp_path / "page.txt"
+    path.write_bytes(b" ".join(whole.partition(b"\n\n")[2].split()) + b"\n")
+    (mail,) = split_mails("mended", whole.splitlines(keepends=True))
+
+    def mend(piece: Piece) -> Piece:
+        assert piece.damaged is not None
+        return examine(mail)
+
+    assert len(read_series(str(path), processes=processes, repo=None, mend=mend).patches) == 1
 
 
 # --- base -----------------------------------------------------------------------------------------------------
