@@ -136,6 +136,7 @@ class _Work:
             error = _does_not_apply(part, _part_name(patch, part, role, total), done, bases)
             if isinstance(error, DoesNotApply):
                 error.number, error.of_series = patches.index(patch) + 1, role is PatchRole.SERIES
+                error.fix = error.fix if error.of_series else "--base-fix none leaves it out"
             raise error
         self._only_plain_files(start)
         if len(parts) > len(patches):

@@ -88,12 +88,14 @@ def last_made(patches: Iterable[Patch]) -> dict[str, str | None]:
 def is_made(patches: Sequence[Patch], tree: Mapping[str, str]) -> bool:
     """Whether the tree has, of every file, the blob that the series says it leaves, and is not where it begins."""
     left = last_made(patches)
-    there = [
-        made is not None and (is_same(made, tree.get(path, "")) or made == tree.get(path))
-        for path, made in left.items()
-    ]
+    there = [_is_there(made, tree.get(path, "")) for path, made in left.items()]
     begins = all(is_same(blob, tree.get(path, "")) for path, blob in first_wanted(patches).items())
     return bool(left) and all(there) and not begins
+
+
+def _is_there(made: str | None, there: str) -> bool:
+    """Whether a file is what a series leaves of it: "" is no file, None is not known."""
+    return not there if made == "" else made is not None and is_same(made, there)
 
 
 # --- before ---------------------------------------------------------------------------------------------------

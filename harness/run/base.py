@@ -43,6 +43,14 @@ class Choice:
     tree: Tree
     report: BaseReport | None  # None without a series
 
+    @property
+    def text(self) -> str:
+        """What is known before anything is tried."""
+        if self.report is None:
+            return f"{self.tree.commit[:12]}, no series"
+        known = f"{self.report.exact} of {self.report.stated} blobs exact" if self.report.stated else "no blobs named"
+        return ", ".join(part for part in (known, self.report.choice) if part)
+
 
 # --- choosing -------------------------------------------------------------------------------------------------
 

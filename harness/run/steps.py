@@ -203,7 +203,7 @@ class Steps:
             resolve=lambda spec: self._resolve(spec, report.say), processes=self._processes, cache=self._cache,
             say=report.say,
         )  # fmt: skip
-        report.text = "no series" if choice.report is None else choice.report.text
+        report.text = choice.text
         return choice
 
     def _apply(self, report: Report) -> AppliedTree:
