@@ -91,7 +91,7 @@ class Git:
     def pipe(self, first: Sequence[str], second: Sequence[str], into: Path, *, deadline_s: float) -> bool:
         """`git FIRST | git SECOND > into`, nothing of it kept in memory.
 
-        False if `deadline_s` passed before FIRST ended; what SECOND made of it until then is in `into` all the same.
+        False if FIRST did not end well within `deadline_s`; what SECOND made of it until then is in `into` all the same.
         """
         read, write = os.pipe()
         processes = self._processes
@@ -103,7 +103,7 @@ class Git:
             os.close(read)
             os.close(write)
         try:
-            in_time = producer.wait(deadline_s, processes.stop) is not None
+            ended_well = producer.wait(deadline_s, processes.stop) == 0
             processes.stop.check()
             producer.close()
             consumer.wait(deadline_s, processes.stop)
@@ -111,7 +111,7 @@ class Git:
         finally:
             processes.forget(producer)
             processes.forget(consumer)
-        return in_time
+        return ended_well
 
     def run_as_user(self, *arguments: str | Path, deadline_s: float | None = None) -> Completed:
         """Run a command that talks to a remote: with the user's proxies and credentials, without hooks."""

@@ -23,7 +23,7 @@ class History:
     """Commits by their patch ids, newest first where two have the same."""
 
     commits: dict[str, str]
-    whole: bool  # False: time ran out before as many commits as were asked for were read
+    whole: bool  # False: git could not read as many commits as were asked for, or not in time
 
 
 def ids_of(git: Git, patches: Iterable[Patch]) -> dict[int, str]:
@@ -55,9 +55,11 @@ def ids_in_history(
     deadline_s: float = DEADLINE_S,
 ) -> History:  # fmt: skip
     """The patch ids of the newest `most` commits before and at `commit`; with `paths`, of those that touch them."""
+    # No commit without a parent: that of an imported tree, or at the border of a shallow clone, is a whole kernel.
     log = [
-        "log", "--patch", "--full-diff", "--no-merges", "--no-ext-diff", "--no-textconv", "--no-color",
-        f"--max-count={most}", "--format=commit %H%n", commit, "--", *(f":(top,literal){path}" for path in paths),
+        "log", "--patch", "--full-diff", "--min-parents=1", "--max-parents=1", "--no-ext-diff", "--no-textconv",
+        "--no-color", f"--max-count={most}", "--format=commit %H%n", commit,
+        "--", *(f":(top,literal){path}" for path in paths),
     ]  # fmt: skip
     found = scratch / "patch-ids"
     whole = git.pipe(log, ["patch-id", "--stable"], found, deadline_s=deadline_s)

@@ -124,6 +124,13 @@ class TestPatchIds:
         assert names == git(clone, "rev-list", "--reverse", "-2", "HEAD").splitlines()
         assert history.whole
 
+    def test_a_first_commit_is_no_patch(
+        self, series: Series, clone: Path, resolve: Resolve, processes: Processes, tmp_path: Path
+    ) -> None:
+        tree = resolve(clone)
+        commits = ids_in_history(Git(processes, tree.repo), tree.commit, tmp_path).commits.values()
+        assert list(commits) == git(clone, "rev-list", "--min-parents=1", "HEAD").split()
+
     def test_words_like_a_commit_in_a_message_are_no_commit(
         self, series: Series, resolve: Resolve, clone: Path, processes: Processes
     ) -> None:
