@@ -91,7 +91,7 @@ class Git:
     def pipe(self, first: Sequence[str], second: Sequence[str], into: Path, *, deadline_s: float) -> bool:
         """`git FIRST | git SECOND > into`, nothing of it kept in memory.
 
-        False if FIRST did not end well within `deadline_s`; what SECOND made of it until then is in `into` all the same.
+        False if FIRST did not end well within `deadline_s`; what SECOND made of it until then is in `into` even so.
         """
         read, write = os.pipe()
         processes = self._processes
