@@ -189,6 +189,7 @@ class _Walker:
 
     def _header_name(self, file: _File, *, required: bool = True) -> bytes:
         """The one name on the `diff --git` line: both halves are the same but for a/ and b/."""
+        found = b""
         for name in _halves(file.header):
             plain = unquote(name)
             if plain is not None and plain.startswith(b"/"):
@@ -196,11 +197,10 @@ class _Walker:
             stripped = strip_first(plain) if plain is not None else b""
             if stripped and (objection := path_objection(stripped)):
                 self._fail(f"writes outside the tree: {objection} ({_show(stripped)})", at=file.at)
-            if stripped:
-                return stripped
-        if required:
+            found = found or stripped
+        if required and not found:
             self._fail("a diff --git line without a file name", at=file.at)
-        return b""
+        return found
 
     def _hunk(self, file: _File) -> None:
         """One hunk: exactly as many lines as its header says."""

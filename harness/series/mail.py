@@ -72,7 +72,7 @@ class Mail:
         ]  # fmt: skip
         head += [b"MIME-Version: 1.0", b"Content-Type: text/plain; charset=" + self.charset.encode()]
         head += [b"Content-Transfer-Encoding: 8bit", b""]
-        body = [b">" + line if is_separator(line) else line for line in self.text.lines[:last]]
+        body = [b">" + line if line[:5] == b"From " and is_separator(line) else line for line in self.text.lines[:last]]
         return b"\n".join([*head, *body, b""])
 
 
@@ -256,8 +256,11 @@ def decode_words(value: bytes) -> str:
         text = value.decode()
     except UnicodeDecodeError:
         text = value.decode("latin-1")
-    text = _WORD.sub(_word, _BETWEEN_WORDS.sub(r"\1", text))
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    if "=?" in text:
+        text = _WORD.sub(_word, _BETWEEN_WORDS.sub(r"\1", text))
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return text.strip()
 
 
 def _word(match: re.Match[str]) -> str:

@@ -43,6 +43,7 @@ def path_objection(path: bytes) -> str:
         (b"" in parts or b"." in parts, "a path that is not in its plain form"),
         (_CONTROL.search(path), "a path with control characters or backslashes"),
         (_not_utf8(path), "a path that is not UTF-8"),
+        (not path.decode("utf-8", "replace").isprintable(), "a path with characters that cannot be seen"),
     )
     return next((words for found, words in objections if found), "")
 
