@@ -7,12 +7,15 @@ is too small is refused later, one that is too big might be applied.  Knows piec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from harness.errors import UserError
 from harness.series.fixups import find_parent, is_fix, mangle
 from harness.series.patch import Kind, Piece
 from harness.series.threads import roots, title_key
+
+MAX_COMPARISONS = 2_000_000  # of a document; what a list sends in a year needs a tenth
 
 
 @dataclass(slots=True)
@@ -29,10 +32,19 @@ class Set:
     titles: dict[int, str] = field(default_factory=dict)  # by number; 0 is the cover letter
     stack: tuple[str, ...] = ()  # of -mm notices: all names from the first patch to the last
     fixes: frozenset[str] = frozenset()  # the names in it that are fixes of the one before
+    names: set[str] = field(default_factory=set)  # the titles of its patches
+    listed: frozenset[str] = frozenset()  # the titles that its cover letter says it has
+    local: bool = True  # its patches are files of somebody's, not mails of a list
     loose: bool = False  # joined by sender and numbers alone, though its mails have ids
 
     def add(self, piece: Piece, root: str) -> None:
-        (self.covers if piece.kind is Kind.COVER else self.patches).append(piece)
+        if piece.kind is Kind.COVER:
+            self.covers.append(piece)
+            self.listed = self.listed or frozenset(map(title_key, piece.titles))
+        else:
+            self.patches.append(piece)
+            self.names.add(title_key(piece.subject.title))
+            self.local = self.local and _is_local(piece)
         self.senders.add(piece.sender)
         if root:
             self.roots.add(root)
@@ -43,24 +55,90 @@ class Set:
 def group(pieces: Sequence[Piece], *, together: bool) -> list[Set]:
     """Sort patches and covers into sets.  `together`: unnumbered patches are one set, as in a directory of patches."""
     threads = roots(pieces)
-    found: list[Set] = []
+    homes = _Homes(together)
     # The mails of a thread first, so that what came without one finds the whole set.
     for piece in sorted(pieces, key=lambda each: id(each) not in threads):
         root = threads.get(id(piece), "")
-        subject = piece.subject
-        total = subject.total if subject.number is not None else None  # ?/m: its place is not known
-        same = (each for each in found if (each.version, each.total) == (subject.version, total))
-        home = next((each for each in same if _belongs(piece, root, each, together=together)), None)
+        near = homes.near(piece, root)
+        home = next((each for each in near if _belongs(piece, root, homes.sets[each], together=together)), None)
         if home is None:
-            home = Set(subject.version, total)
-            found.append(home)
-        elif piece.message_id and not root and home.roots:
-            home.loose = True
-        home.add(piece, root)
+            home = homes.new(piece)
+        elif piece.message_id and not root and homes.sets[home].roots:
+            homes.sets[home].loose = True
+        homes.add(home, piece, root)
+    found = homes.sets
     place = {id(piece): position for position, piece in enumerate(pieces)}
     for each in found:
         each.patches.sort(key=lambda piece: place[id(piece)])
     return sorted(found, key=lambda each: min(place[id(piece)] for piece in each.patches + each.covers))
+
+
+class _Homes:
+    """The sets that there are, and by what a piece could belong to one: `_belongs` decides."""
+
+    def __init__(self, together: bool) -> None:
+        self.sets: list[Set] = []
+        self._together = together
+        self._by: dict[tuple[object, ...], list[int]] = {}
+        self._comparisons = Comparisons()
+
+    def near(self, piece: Piece, root: str) -> Iterator[int]:
+        """The sets that a piece could be of, in their order."""
+        subject, mark = piece.subject, _mark(piece)
+        keys = [(mark, "title", subject.number, title_key(subject.title)), *([(mark, "root", root)] if root else [])]
+        if subject.number is None:
+            everywhere = self._together or _is_local(piece)
+        else:
+            everywhere = not (piece.sender and (piece.message_id or root))
+            # In a thread, a sender alone joins nothing but what came without one.
+            keys += [(mark, "rootless" if root else "sender", sender) for sender in (piece.sender, "")]
+        found = {index for key in ([(mark,)] if everywhere else keys) for index in self._by.get(key, ())}
+        for index in sorted(found):
+            self._comparisons.count(piece)
+            yield index
+
+    def new(self, piece: Piece) -> int:
+        mark = _mark(piece)
+        self.sets.append(Set(*mark))
+        index = len(self.sets) - 1
+        self._note(mark, index=index)
+        return index
+
+    def add(self, index: int, piece: Piece, root: str) -> None:
+        """Put a piece into a set."""
+        home = self.sets[index]
+        home.add(piece, root)
+        mark = (home.version, home.total)
+        self._note(mark, "title", piece.subject.number, title_key(piece.subject.title), index=index)
+        self._note(mark, "sender", piece.sender, index=index)
+        self._note(mark, *(("root", root) if root else ("rootless", piece.sender)), index=index)
+
+    def _note(self, *key: object, index: int) -> None:
+        known = self._by.setdefault(key, [])
+        if not known or known[-1] != index:
+            known.append(index)
+
+
+def _mark(piece: Piece) -> tuple[int, int | None]:
+    """Version and total of the set that a piece is of."""
+    subject = piece.subject
+    return subject.version, subject.total if subject.number is not None else None  # ?/m: its place is not known
+
+
+class Comparisons:
+    """How often things of a document are held against one another: an odd document must not take for ever."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COMPARISONS
+
+    def count(self, piece: Piece) -> None:
+        """Raises UserError when there have been too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise UserError(
+                f"{piece.place}: too many patches that could be of the same series",
+                fix="give the mails of one thread, not a whole list's",
+            )
 
 
 def in_order(pieces: Sequence[Piece]) -> tuple[Set, dict[int, list[Piece]]]:
@@ -118,31 +196,52 @@ def _belongs(piece: Piece, root: str, home: Set, *, together: bool) -> bool:
         return stated == title_key(piece.subject.title) or (same_root and same_sender)
     if root and home.roots:
         return same_root
-    listed = next((cover.titles for cover in home.covers if cover.titles), ())
-    if listed and number and title_key(piece.subject.title) not in map(title_key, listed):
+    if home.listed and number and title_key(piece.subject.title) not in home.listed:
         return same_root
     return same_root or same_sender or not (piece.message_id or root)
 
 
 def _joins_unnumbered(piece: Piece, home: Set, *, together: bool) -> bool:
     """Patches without n/m are one set when they are files of one person; on a list each is for itself."""
-    if any(title_key(piece.subject.title) == title_key(other.subject.title) for other in home.patches):
+    if title_key(piece.subject.title) in home.names:
         return True
-    local = all(not each.message_id and each.form == "mail" for each in (piece, *home.patches))
-    return together or local
+    return together or (_is_local(piece) and home.local)
+
+
+def _is_local(piece: Piece) -> bool:
+    return not piece.message_id and piece.form == "mail"
 
 
 def relatives(sets: Sequence[Set]) -> list[list[Set]]:
     """The sets that are versions of one another, by the titles of their cover letters or of half their
     patches, or because they stand in one thread."""
     found: list[list[Set]] = []
-    for each in sets:
-        home = next((line for line in found if any(_related(each, other) for other in line)), None)
-        if home is None:
-            found.append([each])
-        else:
-            home.append(each)
+    line_of: list[int] = []
+    near: dict[tuple[str, str], list[int]] = {}
+    comparisons = Comparisons()
+    for index, each in enumerate(sets):
+        keys = tuple(_kinship(each))
+        others = {other for key in keys for other in near.get(key, ())}
+        home = len(found)
+        for other in sorted(others, key=line_of.__getitem__):
+            comparisons.count((each.patches or each.covers)[0])
+            if _related(each, sets[other]):
+                home = line_of[other]
+                break
+        if home == len(found):
+            found.append([])
+        found[home].append(each)
+        line_of.append(home)
+        for key in keys:
+            near.setdefault(key, []).append(index)
     return found
+
+
+def _kinship(one: Set) -> Iterable[tuple[str, str]]:
+    """What two sets have in common, one of these at the least, if they are related."""
+    yield from (("root", root) for root in one.roots)
+    yield from (("series", title) for title in {_cover_title(one), _series_title(one)} - {""})
+    yield from (("patch", title) for title in one.names - {""})
 
 
 def _related(one: Set, other: Set) -> bool:
@@ -153,7 +252,7 @@ def _related(one: Set, other: Set) -> bool:
         return bool(one.senders & other.senders)
     if {_cover_title(one), _series_title(one)} & {_cover_title(other), _series_title(other)} - {""}:
         return True
-    titles = [{title_key(piece.subject.title) for piece in each.patches} - {""} for each in (one, other)]
+    titles = [each.names - {""} for each in (one, other)]
     smaller = min(len(each) for each in titles)
     return bool(smaller) and 2 * len(titles[0] & titles[1]) >= smaller
 
