@@ -19,7 +19,9 @@ def as_text(found: Survey, states: States, *, width: int) -> str:
     chosen, refused = chosen_of(found)
     blocks = ["\n".join(_series(found, series, states.get(index), width)) for index, series in enumerate(found.series)]
     blocks.append("\n".join(_rest(found, chosen, refused)))
-    return "\n\n".join(block for block in blocks if block)
+    text = "\n\n".join(block for block in blocks if block)
+    # Whatever a stranger's document has, it moves no cursor.
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _series(
@@ -28,13 +30,13 @@ def _series(
     yield f"{series.title}: v{series.version}, {completeness(series)}"
     date = (series.cover.date if series.cover is not None else "") or series.patches[0].piece.date
     yield "  " + ", ".join(part for part in (author_of(series), date) if part)
+    if states is not None:
+        yield f"  on this tree: {_on_tree(states)}"
     if series.applicable:
         yield "  applicable, in this order:"
     else:
         yield f"  not applicable: {reason(found.source, series)}"
         yield from (f"  fix: {error.fix}" for error in series.objections[:1] if error.fix)
-    if states is not None:
-        yield f"  on this tree: {_on_tree(states)}"
     for index, patch in enumerate(series.patches):
         row = states[index] if states is not None and len(states) == len(series.patches) else None
         yield from _patch(patch, row, width, alone=len(series.patches) == 1)

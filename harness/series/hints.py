@@ -29,7 +29,8 @@ def hints_in(lines: Sequence[bytes], charset: str) -> BaseHints:
         elif line.startswith(b"prerequisite-patch-id:") and (found := _PREREQUISITE.match(line)):
             prerequisites.append(found[1].decode())
         elif len(line) <= _MAX_WORDS and not line.startswith(b">") and len(said) < _MAX_SAID and _SAID.search(line):
-            said.append(" ".join(line.decode(charset, "replace").split()))
+            words = "".join(char if char.isprintable() else " " for char in line.decode(charset, "replace"))
+            said.append(" ".join(words.split()))
     return BaseHints(commit, tuple(prerequisites), tuple(said))
 
 

@@ -159,7 +159,7 @@ def _damaged(piece: Piece, mail: Mail) -> Piece:
     """A patch that can be told of, but not applied."""
     from harness.series.damaged import read_damaged  # noqa: PLC0415 - start-up time
 
-    fix = "--repair rebuilds it from the tree it is for"
+    fix = "--repair rebuilds it from the tree it is for; the author's own mail needs no repair"
     error = InputError(mail.place, mail.line if mail.line > 2 else 0, mail.damage, fix=fix)
     files: tuple[FileChange, ...] = ()
     stated = stated_in(mail.text.lines)

@@ -46,7 +46,7 @@ def nothing_in(found: Survey) -> InputError:
 def choose(found: Survey) -> Series:
     """The series to apply.  Raises UserError or InputError with the first reason against it."""
     chosen, warnings = pick(found)
-    return as_series(found.source, chosen, warnings)
+    return as_series(found.source, chosen, (*found.origin, *warnings))
 
 
 def pick(found: Survey) -> tuple[SurveyedSeries, tuple[str, ...]]:

@@ -87,6 +87,7 @@ class Survey:
     errors: tuple[InputError, ...]  # of messages that belong to no series: damaged mails, strays in a directory
     messages: int
     hint: str = ""  # why there may be no patch in it
+    origin: tuple[str, ...] = ()  # of the notes, those on how the documents were got
 
 
 def survey(source: str, documents: Sequence[Opened], *, mend: Mend | None = None) -> Survey:
@@ -120,7 +121,7 @@ def survey(source: str, documents: Sequence[Opened], *, mend: Mend | None = None
         notes += [f"a reply to {subject}" for subject in reader.answers.subjects]
     return Survey(
         source, tuple(series), reader.answers.count, reader.answers.candidates(), tuple(notes),
-        tuple(reader.errors), reader.messages, reader.hint,
+        tuple(reader.errors), reader.messages, reader.hint, tuple(note for each in documents for note in each.notes),
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,51 @@ def test_what_cannot_be_read_fails(place: Path, invoke: Invoke, text: str) -> No
     assert (done.exit_code, done.stdout) == (2, "")
     assert "m" in done.stderr
     assert invoke("series", "show", "nowhere").exit_code == 2
+
+
+def git(place: Path, *words: str) -> str:
+    env = {
+        "PATH": os.defpath, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@d",
+    }  # fmt: skip
+    done = subprocess.run(["git", "-C", place, *words], env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_a_tree_is_held_against_the_patches(place: Path, invoke: Invoke) -> None:
+    tree = place / "linux"
+    (tree / "mm").mkdir(parents=True)
+    (tree / "Kconfig").write_text("# none\n")
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\nEXTRAVERSION =\n")
+    for name in ("a", "b"):
+        (tree / f"mm/{name}.c").write_text("one\ntwo\nthree\n")
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    git(tree, "commit", "-q", "-m", "base")
+    blob = git(tree, "rev-parse", "HEAD:mm/a.c")
+    good = mail("[PATCH 1/2] mm: a").replace("index 1111111", f"index {blob[:12]}")
+    (place / "m").write_text(good + mail("[PATCH 2/2] mm: b", name="b"))
+    (series,) = shown(invoke, "m", "--tree", "linux")["series"]
+    assert [patch["base"] for patch in series["patches"]] == [
+        [{"path": "mm/a.c", "wanted": blob[:12], "state": "exact", "found": blob}],
+        [{"path": "mm/b.c", "wanted": "1111111", "state": "applies, other base", "found": blob}],
+    ]
+    text = invoke("series", "show", "m", "--tree", "linux").stdout
+    assert "on this tree: applies, other base in 1 file\n" in text
+    assert "mm/b.c: applies, other base: want blob 1111111" in text
+    assert not any((place.parent / "cache" / "scratch").iterdir()), "nothing is left behind"
+
+
+def test_a_document_moves_no_cursor(place: Path, invoke: Invoke) -> None:
+    escape = "\x1b[2J"
+    (place / "m").write_text(
+        mail(f"[PATCH] mm: a{escape}", body=f"This applies over v6.12{escape} and\x07 so on.")
+        + reply("[PATCH] mm: a", f"Reviewed-by: Bo{escape} <bo@example.org>")
+    )
+    done = invoke("series", "show", "m")
+    assert done.exit_code == 0
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
 
 
 def test_export_writes_what_would_be_applied(place: Path, box: Path, invoke: Invoke) -> None:
