@@ -27,6 +27,7 @@ Mend = Callable[[Piece], Piece]
 _BLANK = "*** SUBJECT HERE ***"  # of a cover letter that nobody filled in
 _MAX_MAILS = 200_000
 _MAX_KEPT_BYTES = 256 << 20  # of patches
+_NAME_BYTES = 100  # that a name in a stack takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class _Reader:
             if piece.damaged is not None and self._mend is not None:
                 piece = self._mend(piece)
             self.messages += 1
-            self._kept_bytes += len(piece.mail) + len(piece.text)
+            self._kept_bytes += len(piece.mail) + len(piece.text) + _NAME_BYTES * len(piece.stack)
             if self.messages > _MAX_MAILS or self._kept_bytes > _MAX_KEPT_BYTES:
                 raise InputError(opened.source, 0, "more mails than any patch series has", fix="give the thread alone")
             if piece.kind in (Kind.PATCH, Kind.COVER):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, InputError
 from harness.series import survey as surveying
 from harness.series.listing import as_data
-from harness.series.mail import Mail
+from harness.series.mail import Mail, Text
 from harness.series.mailbox import RawMail, split_mails
 from harness.series.read import choose
 from harness.series.sources import Opened
@@ -96,7 +95,20 @@ def endless() -> Iterator[RawMail]:
         yield RawMail("m", 1, lines=[b"From: A <a@x.org>", b"Subject: Re: x", b"", b"y"])
 
 
-def test_a_document_without_end_has_an_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def notices() -> Iterator[Mail]:
+    stack = b" ".join(b"mm-%d.patch" % number for number in range(1000))
+    for number in range(1000):
+        headers = {"subject": b"Subject: x", "x-quilt-name": b"mm-%d" % number, "x-quilt-stack": stack}
+        yield Mail("m", number, b"", headers, Text([b""], [1]), "UTF-8", form="-mm")
+
+
+def test_long_stacks_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveying, "_MAX_KEPT_BYTES", 1 << 20)
+    with pytest.raises(InputError, match="more mails than"):
+        survey("m", [Opened("m", notices(), strict=False, ordered=False)])
+
+
+def test_a_document_without_end_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surveying, "_MAX_MAILS", 100)
     with pytest.raises(InputError, match="more mails than"):
         survey("m", [Opened("m", endless(), strict=False, ordered=False)])
