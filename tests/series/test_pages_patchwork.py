@@ -59,6 +59,12 @@ def test_a_commenter_cannot_move_the_patchs_end() -> None:
     assert read_piece(mails(forged)[0]).mail == read_piece(mails(PAGE)[0]).mail
 
 
+def test_a_page_without_comments_is_the_patch_alone() -> None:
+    start, end = PAGE.index(b"Comments\n\nRev"), PAGE.rindex(b"Patch\n\n")
+    [mail] = mails(PAGE[:start] + PAGE[end:])
+    assert read_piece(mail).mail == read_piece(mails(PAGE)[0]).mail
+
+
 def test_a_cover_letter_page_takes_nothing_from_its_comments() -> None:
     data = PAGE[: PAGE.rindex(b"Patch\n\n")].replace(b"Commit Message", b"Message").replace(b"2/3", b"0/3")
     found = mails(data)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
-from harness.series.mail import Mail
+from harness.series.mail import Mail, decode_words
 from harness.series.pages.dates import mail_date
 from harness.series.pages.page import Page, furniture
 from harness.series.pages.quoted import damage, quoted_patch
+from harness.series.pages.threadindex import bare
+from harness.series.subject import parse_subject
 
 FORM = "hypermail"
 
@@ -60,19 +62,25 @@ def read(page: Page) -> list[Mail] | None:
 def with_quoted(page: Page, first: int, start: int, end: int, headers: dict[str, bytes], form: str) -> list[Mail]:
     """A message of a page of one, and the patch that it quotes whole if it is a reply."""
     lines = page.lines[start:end]
-    subject = headers["subject"]
-    if subject[:3].lower() != b"re:":
+    if not _is_reply(headers["subject"]):
         return [page.mail(first, [(start, end)], headers, form, damage=damage(lines))]
-    found = quoted_patch(lines)
+    title = bare(headers["subject"])
+    found = None if _is_reply(title) else quoted_patch(lines)
     if found is None:
         return [page.mail(first, [(start, end)], headers, form)]
     indexes, text, author, harm = found
-    line = page.numbers[start + indexes[0]]
-    reply = page.mail(first, [(start, end)], {**headers, "references": b"#%d" % line}, form)
-    return [
-        reply,
-        page.quoted([start + i for i in indexes], text, {**author, "subject": subject[3:].strip()}, form, harm),
-    ]
+    places = [start + index for index in indexes]
+    original = {**author, "subject": title}
+    above = headers.get("in-reply-to", headers.get("references", b"")).split()
+    if above:  # what the reply answers is what it quotes
+        original["message-id"] = above[-1]
+    else:
+        headers = {**headers, "references": b"#%d" % page.numbers[places[0]]}
+    return [page.mail(first, [(start, end)], headers, form), page.quoted(places, text, original, form, harm)]
+
+
+def _is_reply(subject: bytes) -> bool:
+    return parse_subject(decode_words(subject)).reply
 
 
 def _ids(page: Page) -> dict[str, bytes]:

@@ -31,9 +31,19 @@ class Page:
     cut: bool = False  # the file is beyond all measure, and this its beginning only
 
     def mail(
-        self, first: int, spans: Sequence[tuple[int, int]], headers: dict[str, bytes], form: str, *, damage: str = ""
+        self,
+        first: int,
+        spans: Sequence[tuple[int, int]],
+        headers: dict[str, bytes],
+        form: str,
+        *,
+        damage: str = "",
+        to_diff: bool = False,
     ) -> Mail:
-        """The message whose block begins at line `first` and whose text is the lines of `spans` (ends exclusive)."""
+        """The message whose block begins at line `first` and whose text is the lines of `spans` (ends exclusive).
+
+        With `to_diff` the text ends with the diff in it.
+        """
         picked: list[int] = []
         for start, end in spans:
             picked += self._without_blank_ends(start, end)
@@ -41,6 +51,8 @@ class Page:
         diff_end = 0
         if not damage:
             lines, diff_end = plain_patch(lines)
+        if diff_end and to_diff:
+            lines, picked = lines[:diff_end], picked[:diff_end]
         found = dict(headers)
         if diff_end and b"@" not in found.get("from", b"@"):
             found["from"] = own_address(found["from"], lines)
@@ -76,8 +88,8 @@ def open_page(place: str, data: bytes) -> Page | None:
     if "\0" in text:
         return None
     if html:
-        lines, numbers, links = read_html(place, text)
-        return Page(place, [line.encode() for line in lines], numbers, "UTF-8", links)
+        lines, numbers, links, comments = read_html(place, text)
+        return Page(place, [line.encode() for line in lines], numbers, "UTF-8", links, comments)
     if cut := cut or text.count("\n") > MAX_LINES:
         text = text[:_HEAD_BYTES]
     # Not splitlines(): form feeds and the like are no ends of lines.

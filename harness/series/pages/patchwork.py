@@ -8,6 +8,7 @@ word PATCH.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from harness.errors import InputError
 from harness.series.mail import Mail
@@ -45,11 +46,11 @@ def read(page: Page) -> list[Mail] | None:
     for line in page.lines[id_line:opened]:
         if found := _SERIES.match(furniture(line)):
             headers["x-series"] = found[1]
-    ends = [*(start for start, _, _ in comments), diff][1:]
     thread = {"references": headers["message-id"], "in-reply-to": headers["message-id"], "subject": b"Re: " + subject}
-    return [_patch(page, headers, opened, comments[0][0] if comments else diff, diff)] + [
+    starts = [start for start, _, _ in comments]
+    return [_patch(page, headers, opened, [*starts, diff][0], diff)] + [
         page.mail(start, [(start + 1, end)], {**thread, "from": name, "date": date}, FORM)
-        for (start, name, date), end in zip(comments, ends, strict=True)
+        for (_, name, date), (start, end) in zip(comments, pairwise([*starts, diff]), strict=True)
     ]
 
 
@@ -117,7 +118,7 @@ def _patch(page: Page, headers: dict[str, bytes], opened: int, message_end: int,
         raise InputError(page.place, page.numbers[opened], "a Patchwork page without author and date of the patch")
     head = {**headers, "from": meta[1], "date": mail_date(meta[2].decode("latin-1")).encode()}
     spans = [(start + 1, _before_heading(page, start, message_end)), (diff + 1, len(page.lines))]
-    return page.mail(opened, spans, head, FORM)
+    return page.mail(opened, spans, head, FORM, to_diff=True)
 
 
 def _before_heading(page: Page, start: int, end: int) -> int:

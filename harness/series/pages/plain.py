@@ -22,7 +22,8 @@ _NOTHING = b"/dev/null"
 
 def plain_patch(lines: Sequence[bytes]) -> tuple[list[bytes], int]:
     """The lines, and where the last hunk of the diff in them ends (0: there is none)."""
-    out = [line.replace(_NARROW, b" ") if b"\xe2" in line else line for line in lines]
+    # Not at the start of a line, where a blank would make it one of a hunk.
+    out = [line.replace(_NARROW, b" ") if b"\xe2" in line[1:] and line[:1] != b"\xe2" else line for line in lines]
     at = end = 0
     while at < len(out):
         line = out[at]
