@@ -209,27 +209,34 @@ class _Walker:
         if not match:
             self._fail("a hunk header that is not @@ -a,b +c,d @@")
         old, new = (int(count) if count is not None else 1 for count in (match[2], match[4]))
-        self._at += 1
+        lines, at, added, deleted = self._lines, start + 1, 0, 0
+        end = len(lines)
         while old > 0 or new > 0:
-            line = self._lines[self._at] if self._at < len(self._lines) else None
-            kind = b"" if line is None else line[:1]
-            if line is not None and (kind == b" " or line in (b"", b"\r")):
-                old, new = old - 1, new - 1
+            line = lines[at] if at < end else None
+            kind = line[:1] if line is not None else None
+            if kind == b" " or line in (b"", b"\r"):
+                old -= 1
+                new -= 1
             elif kind == b"+":
                 new -= 1
-                file.additions += 1
+                added += 1
             elif kind == b"-":
                 old -= 1
-                file.deletions += 1
+                deleted += 1
             elif kind != b"\\":
+                self._at = at
                 self._fail(
                     f"the hunk is cut short: {max(old, 0)} old and {max(new, 0)} new lines are missing here"
                     f" (it begins at line {self._numbers[start]})",
                     fix="get the patch again: it was damaged on its way",
                 )
             if old < 0 or new < 0:
+                self._at = at
                 self._fail(f"the hunk that begins at line {self._numbers[start]} does not fit the counts in its header")
-            self._at += 1
+            at += 1
+        self._at = at
+        file.additions += added
+        file.deletions += deleted
         if self._peek(0).startswith(b"\\"):
             self._at += 1
         self._no_more(start)

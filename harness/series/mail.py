@@ -72,7 +72,9 @@ class Mail:
         ]  # fmt: skip
         head += [b"MIME-Version: 1.0", b"Content-Type: text/plain; charset=" + self.charset.encode()]
         head += [b"Content-Transfer-Encoding: 8bit", b""]
-        body = [b">" + line if line[:5] == b"From " and is_separator(line) else line for line in self.text.lines[:last]]
+        body = self.text.lines[:last]
+        if b"\nFrom " in b"\n".join([b"", *body]):
+            body = [b">" + line if is_separator(line) else line for line in body]
         return b"\n".join([*head, *body, b""])
 
 
@@ -240,13 +242,13 @@ def _extend(out: Text, data: bytes, number: int) -> None:
 
 def charset_of(headers: dict[str, bytes], text: Text) -> str:
     """UTF-8 if it is that, else what the mail says, else Latin-1 (git's own order)."""
-    for line in text.lines:
-        if not line.isascii():
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                stated = _parameter(headers.get("content-type", b""), b"charset").decode("latin-1")
-                return stated if _CHARSET.match(stated) else "ISO-8859-1"
+    whole = b"\n".join(text.lines)
+    if not whole.isascii():
+        try:
+            whole.decode()
+        except UnicodeDecodeError:
+            stated = _parameter(headers.get("content-type", b""), b"charset").decode("latin-1")
+            return stated if _CHARSET.match(stated) else "ISO-8859-1"
     return "UTF-8"
 
 

@@ -53,7 +53,7 @@ def read_mails(path: Path) -> Iterator[RawMail]:
 def read_whole(path: Path) -> RawMail | None:
     """A file as one message, whatever lines are in it; None if it is empty.  Raises UserError, InputError."""
     mail, size = RawMail(str(path), 1), 0
-    for _, lines in _lines(str(path), read_blocks(path)):
+    for _, lines, _ in _lines(str(path), read_blocks(path)):
         size = _add(mail, lines, size)
     if mail.lines and is_separator(mail.lines[0]):
         mail.separator, mail.line = mail.lines.pop(0), 2
@@ -115,9 +115,9 @@ def split_blocks(place: str, blocks: Iterable[bytes]) -> Iterator[RawMail]:
     mail = RawMail(place, 1)
     held: bytes | None = None  # a line that separates if a header comes next
     size = 0
-    for start, lines in _lines(place, blocks):
+    for start, lines, block in _lines(place, blocks):
         taken = 0  # lines[:taken] are in some mail already
-        for index in _froms(lines, held is not None):
+        for index in _to_look_at(lines, block, held is not None):
             if held is not None:
                 if _HEADER.match(lines[index]):
                     if _has_text(mail):
@@ -136,23 +136,36 @@ def split_blocks(place: str, blocks: Iterable[bytes]) -> Iterator[RawMail]:
         yield _unquote(mail)
 
 
-def _froms(lines: list[bytes], held: bool) -> Iterator[int]:
-    """Where a separator may be, and the line after each: what must be looked at, in order and each once."""
+def _to_look_at(lines: list[bytes], block: bytes, held: bool) -> Iterator[int]:
+    """Where a separator may be, and the line after each: in order and each once."""
     looked = -1
-    if held and lines:
+    if held:
         looked = 0
         yield 0
-    for index, line in enumerate(lines):
-        if line[:5] == b"From ":
-            if index > looked:
-                yield index
-            if index + 1 < len(lines):
-                looked = index + 1
-                yield looked
+    for index in _froms(lines, block):
+        if index > looked:
+            yield index
+        if index + 1 < len(lines):
+            looked = index + 1
+            yield looked
 
 
-def _lines(place: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines without their ends, many at a time, and the number of the first of them."""
+def _froms(lines: list[bytes], block: bytes) -> Iterator[int]:
+    """The lines that begin with `From `, by what is searched for in the block that they are the lines of."""
+    if lines[0].startswith(b"From "):
+        yield 0
+    index, counted = 0, 0
+    at = block.find(b"\nFrom ")
+    while at >= 0:
+        index += block.count(b"\n", counted, at + 1)
+        counted = at + 1
+        if index < len(lines):  # the last of the block may not have its end yet
+            yield index
+        at = block.find(b"\nFrom ", counted)
+
+
+def _lines(place: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, list[bytes], bytes]]:
+    """Lines without their ends, many at a time; the number of the first, which may have begun earlier; their block."""
     number = 1
     rest: list[bytes] = []  # of a line whose end has not come yet
     waiting = 0
@@ -162,7 +175,7 @@ def _lines(place: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, list[byte
             whole[0] = b"".join([*rest, whole[0]])
             rest, waiting = [], 0
             _check(place, number, block, whole)
-            yield number, whole
+            yield number, whole, block
             number += len(whole)
         if last:
             rest.append(last)
@@ -172,7 +185,7 @@ def _lines(place: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, list[byte
     if rest:
         whole = [b"".join(rest)]
         _check(place, number, whole[0], whole)
-        yield number, whole
+        yield number, whole, b""
 
 
 def _check(place: str, number: int, block: bytes, lines: list[bytes]) -> None:
@@ -209,6 +222,6 @@ def _has_text(mail: RawMail) -> bool:
 
 def _unquote(mail: RawMail) -> RawMail:
     """Undo what writing a `From ` line into an mbox needs; git format-patch does not do it by default."""
-    if mail.separator and _FORMAT_PATCH not in mail.separator:
+    if mail.separator and _FORMAT_PATCH not in mail.separator and b">From " in b"\n".join(mail.lines):
         mail.lines = [line[1:] if line[:1] == b">" and _QUOTED_FROM.match(line) else line for line in mail.lines]
     return mail

@@ -250,14 +250,16 @@ def _content(lines: list[bytes]) -> bytes:
     Blob names are abbreviated to differing lengths, archives drop the blank of an empty context line, and what
     follows the numbers of a hunk is there for people.
     """
-    out = []
-    for line in lines:
-        plain = line.rstrip(b"\r")
-        if plain.startswith(b"@@ -"):
-            plain = plain[: plain.find(b" @@", 4) + 3]
-        if not plain.startswith(b"index "):
-            out.append(plain or b" ")
-    return b"\n".join(out)
+    text = b"\n".join([b"", *lines])
+    if b"\r" in text:
+        text = b"\n".join([b"", *(line.rstrip(b"\r") for line in lines)])
+    first, *others = text.split(b"\nindex ")
+    text = b"".join([first, *(b"\n" + other.partition(b"\n")[2] for other in others)])
+    first, *others = text.split(b"\n@@ -")
+    hunks = (other.partition(b"\n") for other in others)
+    text = b"".join([first, *(b"\n@@ -" + at[: at.find(b" @@") + 3] + b"\n" + rest for at, _, rest in hunks)])
+    # Twice, for of three line ends in a row the middle one belongs to both blank lines.
+    return text.replace(b"\n\n", b"\n \n").replace(b"\n\n", b"\n \n")
 
 
 def _unreadable(raw: RawMail, error: InputError) -> Piece:
