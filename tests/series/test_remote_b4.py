@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import Cancelled, HarnessError, InfraError, UserError
 from harness.host.process import Processes, Stop
-from harness.series import remote
+from harness.series import read_series, remote
 from harness.series.patch import Kind, Piece, read_piece
 from harness.series.sources import Opened, open_source
 
@@ -197,6 +197,24 @@ def test_partial_reroll_is_completed_by_b4(archive: Archive, fetch: Open) -> Non
     ]  # fmt: skip
     carried = next(piece for piece in second if piece.subject.number == 1)
     assert "carried from v1 into v2" in carried.place
+
+
+def test_partial_reroll_is_read_as_one_whole_series(archive: Archive, processes: Processes) -> None:
+    reroll = mail("[PATCH v2 2/2] mm: change b", "two2", file="b", word="REROLLED", to="two")
+    archive.has("cover", mails=[*V1, reroll])
+    series = read_series("cover@example.org", processes=processes, repo=None)
+    assert (series.version, [patch.subject for patch in series.patches]) == (2, ["mm: change a", "mm: change b"])
+    assert b"+TWO\n" in series.patches[0].mail
+    assert b"+REROLLED\n" in series.patches[1].mail
+    assert any("partial reroll" in warning for warning in series.warnings)
+
+
+def test_series_without_its_newer_version_says_that_there_is_one(archive: Archive, processes: Processes) -> None:
+    archive.has("one", mails=V1)
+    archive.found = gzip.compress(b"".join(V2))
+    series = read_series("one@example.org", processes=processes, repo=None)
+    assert (series.version, len(series.patches)) == (1, 2)
+    assert any("has v2 of this series" in warning for warning in series.warnings)
 
 
 def test_unknown_message(archive: Archive, fetch: Open) -> None:
