@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.series.mail import Mail
 from harness.series.pages import read_page
 from harness.series.patch import Kind, read_piece
+from harness.series.subject import Subject, parse_subject
 
 PAGES = Path(__file__).parents[1] / "data" / "pages"
 
@@ -15,6 +16,10 @@ def mails(data: bytes) -> list[Mail]:
     found = read_page("page", data)
     assert found is not None
     return found
+
+
+def read_subject(mail: Mail) -> Subject:
+    return parse_subject(mail.header("subject"))
 
 
 def page(name: str) -> bytes:
@@ -96,22 +101,27 @@ def test_an_mhonarc_patch_with_headers() -> None:
 
 
 def test_the_real_reply_that_quotes_a_patch(seeds: Path) -> None:
-    [path] = seeds.glob("002_*")
-    reply, quoted = mails(path.read_bytes())
+    data = next(seeds.glob("002_*")).read_bytes()
+    reply, quoted = mails(data)
     assert read_piece(reply).kind is Kind.REPLY
     assert (quoted.form, quoted.damage) == ("hypermail", "whitespace lost")
-    assert quoted.header("from") == "Lorenzo Stoakes <lorenzo.stoakes@xxxxxxxxxx>"
-    assert quoted.header("subject") == "[PATCH 1/2] mm: move mmap/vma locking logic into specific files"
-    assert not any(b"Suren" in line or b"Ctrl+V" in line for line in quoted.text.lines)
-    assert quoted.text.numbers[0] == 9
+    assert b"\n> Signed-off-by: " + quoted.headers["from"] + b"\n" in data
+    assert reply.headers["from"] not in quoted.headers["from"]
+    assert data.startswith(b"Re: " + quoted.headers["subject"] + b"\n")
+    assert (read_subject(quoted).number, read_subject(quoted).total, read_subject(quoted).version) == (1, 2, 1)
+    whole = data.split(b"\n")
+    assert all(whole[number - 1].startswith(b">") for number in quoted.text.numbers)
+    assert len(quoted.text.lines) == sum(line.startswith(b">") for line in whole)
 
 
 def test_the_real_mhonarc_reply(seeds: Path) -> None:
-    [path] = seeds.glob("001_*")
-    [mail] = mails(path.read_bytes())
+    data = next(seeds.glob("001_*")).read_bytes()
+    [mail] = mails(data)
     assert read_piece(mail).kind is Kind.REPLY
-    assert mail.header("subject").startswith("Re: [PATCH v6 10/16] mm: replace vm_lock")
-    assert mail.text.lines[-1] == b"vma->vm_lock_seq."
+    assert data.startswith(mail.headers["subject"] + b"\n")
+    assert (read_subject(mail).number, read_subject(mail).total, read_subject(mail).version) == (10, 16, 6)
+    text = [line for line in data[: data.index(b"[Index")].split(b"\n") if line.strip()]
+    assert mail.text.lines[-1] == text[-1]
 
 
 def test_the_real_reply_is_a_comment_of_the_real_patch_page(seeds: Path) -> None:

@@ -1,4 +1,4 @@
-"""A message on a page of hypermail (lkml.iu.edu): title, `From: NAME`, `Date: Tue Apr 15 2025 - 12:07:09 EST`, text.
+"""A message on a page of hypermail (lkml.iu.edu): title, `From: NAME`, `Date: Tue Mar 03 2026 - 10:20:30 EST`, text.
 
 The pages have no addresses and no Message-IDs in what a browser shows, and all but the newest set the text so that
 blanks at the start of a line and runs of blanks are gone.  Knows no other archive.
