@@ -56,8 +56,9 @@ def _judge(piece: Piece) -> None:
             assert name is None or not path_objection(name.encode()), name
     if piece.kind is Kind.PATCH and piece.error is None:
         # What git am is given, as one mail, is what was looked at: there is nothing else in it to find.
-        again = read_piece(RawMail("m", 1, b"", piece.mail.split(b"\n")))
-        assert (again.kind, again.files) == (piece.kind, piece.files)
+        again = parse_mail(RawMail("m", 1, b"", piece.mail.split(b"\n")))
+        assert again is not None
+        assert parse_diff("m", again.text).files == piece.files
 
 
 def source(data: bytes) -> None:
