@@ -80,7 +80,8 @@ PLAN_FLAGS = (
         "and --series, the tree is tested as it is.", {"metavar": "TREE"},
     ),
     PlanFlag(
-        ("series",), ("--series",), "Patch series: an mbox, a directory of patches, a git range of the tree, or none.",
+        ("series",), ("--series",), "Patch series: a mailbox, maildir, directory of patches, saved archive page, Message-ID, "
+        "URL of a mail, git range of the tree, - for standard input, or none.",
         {"metavar": "SERIES"},
     ),
     PlanFlag(

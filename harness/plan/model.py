@@ -151,9 +151,10 @@ class Plan(_Part):
     )
     series: Text | None = Field(
         default=None,
-        description="The patch series: an mbox file, a directory of format-patch files (with or without a quilt "
-        "series file), or a git range of the tree. null or none: the tree as it is.",
-        examples=["./v3-vma-lock.mbox", "mm-stable..topic"],
+        description="The patch series: a mailbox, a maildir, a directory of patches (format-patch files or a quilt "
+        "stack), a saved archive page, a Message-ID or its URL in an archive (needs the network), or a git range of "
+        "the tree. null or none: the tree as it is.",
+        examples=["./v3-vma-lock.mbox", "20260101.1-ada@example.org", "mm-stable..topic"],
     )
     base: Text = Field(
         default="none",

@@ -46,7 +46,8 @@ _MARKED_ID = re.compile(
     r"(?:(?:\w{0,10}id|mid):\s?)?<([^\s<>@]{1,300}@[^\s<>@]{1,200})>|\w{0,10}id:([^\s<>@]{1,300}@[^\s<>@]{1,200})"
 )
 _URL = re.compile(r"https?://[^\s<>\"]{1,1000}", re.IGNORECASE)
-_TOLD = re.compile(r"\s{0,20}(?:Partial reroll|WARNING: |[✓✗✔✘] ?(?:Signed|BADSIG|No key|DKIM|DomainKey))")
+_TOLD = re.compile(r"\s{0,20}(?:Partial reroll|WARNING: |[vx] (?:Signed|BADSIG|No key): )")
+_HARD_FAILURE = "Exiting due to attestation-policy: hardfail"
 _STATUS = re.compile(r"Server returned an error: (\d{3})")
 _UNREACHABLE = re.compile(r"All hosts failed|Failed to establish|Name or service not known|Max retries|timed out")
 _NO_MAILBOX = re.compile(r"BadGzipFile|Not a gzipped file")
@@ -79,7 +80,7 @@ def fetch_thread(source: str, processes: Processes) -> Thread:
         if not done.ok or not box.is_file() or not box.stat().st_size:
             raise _failure(source, done, caller.archive)
         thread = _Mailbox(source, box)
-        told, rerolled = _opinion(caller, thread)
+        told, rerolled = _opinion(source, caller, thread)
         notes = (*_newer(caller, wanted, thread), *told)
         return Thread(_both(thread, rerolled), tuple(dict.fromkeys(notes))[:_MAX_NOTES])
 
@@ -126,7 +127,8 @@ def _settings(scratch: Path, processes: Processes) -> list[tuple[str, str]]:
         cwd=scratch, deadline_s=_ASK_S,
     )  # fmt: skip
     pairs = (entry.partition("\n") for entry in done.text.split("\0")) if done.ok else ()
-    return [(key, value) for key, found, value in pairs if found and HONOURED.fullmatch(key)][:_MAX_NOTES]
+    wanted = [(key, value) for key, found, value in pairs if found and HONOURED.fullmatch(key)][:_MAX_NOTES]
+    return [*wanted, ("b4.attestation-checkmarks", "simple")]  # letters, not colours
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +208,18 @@ def _end_of_headers(lines: list[bytes]) -> int:
     return next((at for at, line in enumerate(lines) if at and not line.strip()), len(lines))
 
 
-def _opinion(caller: _Caller, thread: _Mailbox) -> tuple[list[str], list[RawMail]]:
+def _opinion(source: str, caller: _Caller, thread: _Mailbox) -> tuple[list[str], list[RawMail]]:
     """What `b4 am` says of the thread, and the patches that it carries from one version into a partial reroll."""
     made = caller.scratch / "am.mbx"
     words = ("-T", "--no-cover", "-m", str(caller.scratch / "thread.mbx"), "-o", str(caller.scratch), "-n", made.name)
     done = caller.run("am", *words, deadline_s=_ASK_S)
     lines = done.stderr[-(64 << 10) :].decode("utf-8", "replace").splitlines()
     told = [f"b4: {_printable(line)}" for line in lines if _TOLD.match(line)]
+    if any(line.startswith(_HARD_FAILURE) for line in lines):
+        raise UserError(
+            f"{source}: b4 does not accept who signed it, and b4.attestation-policy is hardfail",
+            detail="\n".join(told), fix="take it from whom you trust, or change the policy",
+        )  # fmt: skip
     if not done.ok or not made.is_file() or not made.stat().st_size:
         return told, []
     carried = []
@@ -253,22 +260,29 @@ def _failure(source: str, done: Completed, archive: str) -> HarnessError:
     """What went wrong, from what b4 said."""
     host = urlsplit(source).netloc if _URL.fullmatch(source) else archive
     words = done.words[-4000:]
-    if done.timed_out:
-        return InfraError(f"{source}: b4 did not get it within {_FETCH_S:.0f} s", fix=OFFLINE, detail=words)
-    if _NO_MAILBOX.search(words):
-        return InfraError(
-            f"{source}: {host} answered with something other than a mailbox, most likely a page that keeps robots out",
-            fix=f"open it in a browser, save the thread's mbox or the page, and give that file; {OFFLINE}",
-        )
     if found := _STATUS.search(words):
-        if found[1] in ("404", "300"):
-            return UserError(
-                f"{source}: {host} has no such message",
-                fix="check the Message-ID; another archive's address may have it (git config b4.midmask names yours)",
-            )
-        return InfraError(f"{source}: {host} answered with HTTP status {found[1]}", fix=f"try again later; {OFFLINE}")
-    if _UNREACHABLE.search(words):
-        return InfraError(
-            f"{source}: cannot reach {host}: no network, or the archive is down", fix=OFFLINE, detail=words
+        return _refusal(source, host, found[1])
+    fix = OFFLINE
+    if "unrecognized arguments" in words or "invalid choice" in words:
+        what, fix = "this b4 is too old", "pip install 'b4>=0.16'"
+    elif done.timed_out:
+        what = f"b4 did not get it within {_FETCH_S:.0f} s"
+    elif _NO_MAILBOX.search(words):
+        what = f"{host} answered with something other than a mailbox, most likely a page that keeps robots out"
+        fix = f"open it in a browser, save the thread's mbox or the page, and give that file; {OFFLINE}"
+        words = ""
+    elif _UNREACHABLE.search(words):
+        what = f"cannot reach {host}: no network, or the archive is down"
+    else:
+        what = f"b4 failed (exit code {done.exit_code})"
+    return InfraError(f"{source}: {what}", fix=fix, detail=words)
+
+
+def _refusal(source: str, host: str, status: str) -> HarnessError:
+    """An answer of the archive other than the thread."""
+    if status in ("300", "404"):
+        return UserError(
+            f"{source}: {host} has no such message",
+            fix="check the Message-ID; another archive's address may have it (git config b4.midmask names yours)",
         )
-    return InfraError(f"{source}: b4 failed (exit code {done.exit_code})", fix=OFFLINE, detail=words)
+    return InfraError(f"{source}: {host} answered with HTTP status {status}", fix=f"try again later; {OFFLINE}")

@@ -286,8 +286,44 @@ def test_b4_sees_nothing_of_its_user_but_which_archive_to_ask(
     assert env["HOME"] == env["XDG_CONFIG_HOME"] == env["XDG_CACHE_HOME"] == here
     assert not Path(here).exists()  # gone with all that was in it
     assert "GIT_DIR" not in env
-    assert (env["GIT_CONFIG_COUNT"], env["GIT_CONFIG_KEY_0"]) == ("1", "b4.midmask")  # and not b4.gpgbin
+    keys = [env[f"GIT_CONFIG_KEY_{number}"] for number in range(int(env["GIT_CONFIG_COUNT"]))]
+    assert keys == ["b4.midmask", "b4.attestation-checkmarks"]  # and not b4.gpgbin
     assert env["GIT_CONFIG_VALUE_0"] == f"{archive.url}/all/%s"
+
+
+TALKATIVE = """
+for word; do case "$word" in mbox|am) verb=$word;; esac; done
+while [ "$1" != -o ]; do shift; done
+[ "$verb" = am ] && { cat {talk} >&2; exit {code}; }
+cp {box} "$2/thread.mbx"; cp {box} "$2/newer.mbx"
+"""
+
+
+def test_attestation_is_told_and_a_hard_policy_is_kept(
+    tmp_path: Path, fetch: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "box").write_bytes(b"".join(V1))
+    (tmp_path / "talk").write_text(
+        "Analyzing 4 messages\n  v [PATCH 1/2] mm: change a\n    v Signed: DKIM/example.org\n"
+        "    x BADSIG: ed25519/a\x1b[0m\n"
+    )
+    script = TALKATIVE.replace("{talk}", f"{tmp_path}/talk").replace("{box}", f"{tmp_path}/box")
+    fake_b4(tmp_path, monkeypatch, script.replace("{code}", "0"))
+    opened = fetch("one@example.org")
+    assert opened.notes == ("b4: v Signed: DKIM/example.org", "b4: x BADSIG: ed25519/a [0m")
+    assert len(pieces(opened)) == 4
+    with (tmp_path / "talk").open("a") as talk:
+        talk.write("---\nExiting due to attestation-policy: hardfail\n")
+    fake_b4(tmp_path, monkeypatch, script.replace("{code}", "128"))
+    error = refused(fetch, "one@example.org")
+    assert isinstance(error, UserError)
+    assert "hardfail" in error.what
+    assert "BADSIG" in error.detail
+
+
+def test_old_b4_is_called_that(tmp_path: Path, fetch: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_b4(tmp_path, monkeypatch, "echo 'b4: error: unrecognized arguments: --no-stdin' >&2; exit 2")
+    assert "too old" in refused(fetch, "one@example.org").what
 
 
 def test_deadline_and_stop(tmp_path: Path, fetch: Open, monkeypatch: pytest.MonkeyPatch) -> None:
