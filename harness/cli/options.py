@@ -80,8 +80,8 @@ PLAN_FLAGS = (
         "and --series, the tree is tested as it is.", {"metavar": "TREE"},
     ),
     PlanFlag(
-        ("series",), ("--series",), "Patch series: a mailbox, maildir, directory of patches, saved archive page, Message-ID, "
-        "URL of a mail, git range of the tree, - for standard input, or none.",
+        ("series",), ("--series",), "Patch series: a mailbox, maildir, directory of patches, saved archive page, "
+        "Message-ID, URL of a mail, git range of the tree, - for standard input, or none.",
         {"metavar": "SERIES"},
     ),
     PlanFlag(
