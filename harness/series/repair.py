@@ -27,7 +27,7 @@ Content = Callable[[str, str], bytes | None]
 """Gives the bytes of a file of the tree (its path, the blob that the document wants or ""), None if there is none."""
 
 MAX_FILE_BYTES = 16 << 20
-_STEPS = 3_000_000
+_STEPS = 300_000
 _WHOLE = "get the patch itself: its whitespace was lost on its way"
 
 

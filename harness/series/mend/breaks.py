@@ -1,21 +1,21 @@
 """Whether C may go on in a new line at some place, judged by the characters around it.
 
-Only costs, to choose between readings that the counts allow; knows no counts and no tree.
+Some readings are no C: those are out.  Between others that mean the same a kernel developer's habits choose; between
+readings that mean different things nothing here does.  Knows no counts and no tree.
 """
 
 from __future__ import annotations
 
 import re
 
-CERTAIN = 100  # a reading that would be no C
-UNLIKELY = 10  # no kernel developer's
-ODD = 3
+ODD = 3  # no kernel developer's
+TWO_BLANKS = 8  # blank lines in a row
 
-_OPERAND_END = re.compile(rb"[\w)\]\"']$")
-_OPERAND_START = re.compile(rb"[\w(\"'&*~!]")
+_OPERAND_ENDS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_)]\"'")
+_OPERAND_START = re.compile(rb"[\w(]")
 _C_FILE = re.compile(r"\.(?:[chS]|dts[io]?|lds)$")
-_HEAD = re.compile(rb"(?:\}?(?:else|if|for|while|switch|do)\b|#|[A-Za-z_]\w*:$|\w{0,40}for_each\w{0,60}\()")
-_DECLARATION = re.compile(rb"[A-Za-z_][\w*]{0,200}(?:\(.{0,500}\))?$")
+_HEAD = re.compile(rb"(?:\}?(?:else|if|for|while|switch|do)|#|\w{0,40}for_each\w{0,60}\()")
+_ASSIGNED = re.compile(rb"[^=!<>]=[^=]")
 
 
 def is_c(path: str) -> bool:
@@ -23,42 +23,59 @@ def is_c(path: str) -> bool:
     return _C_FILE.search(path) is not None
 
 
-def operator_cost(before: bytes, after: bytes) -> int:
-    """What speaks against `before + after` on one line: bare text of the line so far, and what follows the `+`."""
-    if after.startswith(b"="):
-        return 0 if _OPERAND_END.search(before) else CERTAIN
-    if _in_comment(before):
-        return UNLIKELY if after.startswith((b"*", b"/*")) else 0
-    if not _OPERAND_END.search(before) or not after or after.startswith(b"+"):
-        return CERTAIN
-    return 0 if _OPERAND_START.match(after) else CERTAIN
+def may_join(before: bytes, *, increment: bool) -> bool:
+    """Whether a `+` after `before` (the bare line so far) may be part of that line (`increment`: as in `++i`)."""
+    if increment or not before or _in_comment(before) or _in_string(before):
+        return True
+    return before[-1] in _OPERAND_ENDS
+
+
+def may_split(line: bytes, after: bytes, *, increment: bool) -> bool:
+    """Whether an added line may end as `line` (bare) where one follows that begins with `after`."""
+    if after.startswith(b"=") or increment:
+        return False
+    if not line or not after or _in_comment(line) or line.startswith(b"#"):
+        return True
+    if _in_string(line):
+        return False
+    if line[-1] not in _OPERAND_ENDS or line.endswith((b'"', b"'")) or not _OPERAND_START.match(after):
+        return True
+    if _HEAD.match(line):
+        return line.count(b"(") <= line.count(b")")
+    return line.count(b"(") <= line.count(b")") and not _ASSIGNED.search(line)
 
 
 def split_cost(line: bytes, after: bytes) -> int:
-    """What speaks against an added line `line` that ends here, before an added line that begins with `after`."""
-    if after.startswith(b"="):
-        return CERTAIN
+    """How odd it would be to break a line here."""
     if not line or not after:
         return 0
+    cost = ODD if line.startswith(b"+") else 0  # operators end lines, they do not begin them
     if _in_comment(line):
-        return 0 if after.startswith(b"*") else UNLIKELY
-    if not _OPERAND_END.search(line) or _HEAD.match(line) or line.endswith(b"\\"):
-        return 0
-    if line.count(b"(") > line.count(b")") and _OPERAND_START.match(after) and not line.endswith((b'"', b"'")):
-        return CERTAIN
-    return 0 if _DECLARATION.fullmatch(line) or after.startswith((b"{", b"}", b"#")) else ODD
+        return cost + (0 if after.startswith(b"*") else ODD)
+    unfinished = line[-1] in _OPERAND_ENDS and not _HEAD.match(line)
+    return cost + (1 if unfinished and not after.startswith((b"{", b"}", b"#")) else 0)
 
 
-def blank_cost(before: bytes, after: bytes) -> int:
-    """What speaks against a blank line between two added lines, by the characters around it."""
-    if before.endswith((b",", b"(", b"&", b"|", b"=", b"\\")) or after.startswith(b"*"):
-        return UNLIKELY // 2
-    return ODD if before.endswith(b"{") or after.startswith((b"}", b"{")) else 0
+def blank_cost(before: bytes, after: bytes, *, outside: bool) -> int:
+    """How odd a blank line would be between two added lines, by the characters around it.
+
+    `outside`: the line after it begins in the first column, where functions are apart from each other.
+    """
+    if before.endswith((b",", b"(", b"&", b"|", b"=", b"\\", b"+", b"*/")) or after.startswith(b"*"):
+        return 2 * ODD
+    if before.endswith(b"{") or after.startswith((b"}", b"{")):
+        return ODD
+    return 0 if outside and before.endswith((b"}", b";")) else 1
+
+
+def _in_string(line: bytes) -> bool:
+    """Whether a string is open at a line's end: it goes on only on this line."""
+    return line.replace(b"'\"'", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
 def _in_comment(line: bytes) -> bool:
-    """Whether a line's end is inside a comment, as far as the line itself shows it (without its blanks)."""
+    """Whether a line's end may be inside a comment, as far as the line itself shows it (without its blanks)."""
     opened, closed = line.rfind(b"/*"), line.rfind(b"*/")
     if opened >= 0:
         return closed < opened + 1
-    return line.startswith(b"*") and closed < 0 and not line.endswith(b";")
+    return b"//" in line or (line.startswith(b"*") and closed < 0 and not line.endswith(b";"))

@@ -7,13 +7,14 @@ Knows the tree's lines; knows nothing of what added lines look like.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.errors import UserError
 from harness.series.damaged import DamagedHunk
 from harness.series.mend import breaks
-from harness.series.mend.align import Reading, Task, distinct, read_hunk
+from harness.series.mend.align import CONTEXT_COST, Reading, Task, distinct, read_hunk
 from harness.series.mend.budget import Budget
 from harness.series.mend.stream import bare
 
@@ -67,7 +68,7 @@ def place_hunk(source: Source, hunk: DamagedHunk, after: int, budget: Budget) ->
     fitting: dict[int, tuple[Reading, ...]] = {}
     if after <= wanted <= len(source.lines) - hunk.old_count:
         fitting[wanted] = _read(source, hunk, wanted, where, budget)
-        if fitting[wanted] and fitting[wanted][0].cost < breaks.UNLIKELY:
+        if fitting[wanted] and fitting[wanted][0].cost < CONTEXT_COST:
             return Placed(hunk, wanted, fitting[wanted], where)
     for at in _candidates(source, hunk, where, budget):
         if at not in fitting:
@@ -124,12 +125,29 @@ def _read(source: Source, hunk: DamagedHunk, at: int, where: str, budget: Budget
     if hunk.old_start <= 1 and at != 0:
         return ()
     task = Task(
-        stream=hunk.stream, begins=_begins(source, hunk, at), end=len(hunk.stream.chars), open_end=hunk.open_end,
-        ends=hunk.ends, old=old, new_count=hunk.new_count, at_start=hunk.old_start <= 1, at_end=at_end,
-        c=breaks.is_c(source.path), where=where,
-    )  # fmt: skip
+        stream=hunk.stream,
+        begins=_begins(source, hunk, at),
+        end=len(hunk.stream.chars),
+        open_end=hunk.open_end,
+        ends=hunk.ends,
+        old=old,
+        old_pluses=_pluses(source.lines[at : at + hunk.old_count]),
+        new_count=hunk.new_count,
+        at_start=hunk.old_start <= 1,
+        at_end=at_end,
+        c=breaks.is_c(source.path),
+        where=where,
+    )
     found = [reading for reading in read_hunk(task, budget) if at_end or reading.spans[-1].kind == b" "]
     return tuple(distinct(found, lambda reading: new_image(hunk, reading)))
+
+
+def _pluses(lines: Sequence[bytes]) -> tuple[int, ...]:
+    """For each line, how many words that begin with `+` are in it and those below it; and 0 for none."""
+    counts = [0]
+    for line in reversed(lines):
+        counts.append(counts[-1] + sum(word.startswith(b"+") for word in line.split()))
+    return tuple(reversed(counts))
 
 
 def new_image(hunk: DamagedHunk, reading: Reading) -> tuple[bytes, ...]:
@@ -157,5 +175,5 @@ def _begins(source: Source, hunk: DamagedHunk, at: int) -> dict[int, int]:
         elif text and any(head.startswith(text) for head in heads):
             found[place] = 1
         else:
-            found[place] = breaks.ODD if not text else breaks.UNLIKELY + breaks.ODD
+            found[place] = 3 if not text else 2 * CONTEXT_COST
     return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+_PRIME, _BASE = (1 << 61) - 1, 1_000_003
 _WORD = re.compile(rb"\S+")
 EMPTY_LINE = b"\n"
 """Stands in a stream for a line without text, where the document still has its lines."""
@@ -34,6 +35,20 @@ class Stream:
     def pluses(self) -> tuple[int, ...]:
         """Where a `+` stands that may begin a line."""
         return tuple(i for i, char in enumerate(self.chars) if char == 0x2B and self.starts[i])
+
+    @cached_property
+    def _hashes(self) -> tuple[list[int], list[int]]:
+        """Of each beginning of the text, and the base's powers."""
+        hashes, powers = [0], [1]
+        for char in self.chars:
+            hashes.append((hashes[-1] * _BASE + char) % _PRIME)
+            powers.append(powers[-1] * _BASE % _PRIME)
+        return hashes, powers
+
+    def appended(self, known: int, start: int, end: int) -> int:
+        """The hash of a text with what stands between two places behind it; 0 is that of no text."""
+        hashes, powers = self._hashes
+        return (known * powers[end - start] + hashes[end] - hashes[start] * powers[end - start]) % _PRIME
 
     def text(self, start: int, end: int) -> bytes:
         """The words between two places, with one blank where there was any."""
