@@ -336,7 +336,7 @@ class _Search:
             if not task.c or breaks.may_split(line, after, increment=increment):
                 before_pluses.append((end, breaks.split_cost(line, after) if task.c else 0))
             star = chars[end + 1 : end + 2] == b"*" and (task.stream.gaps[end + 2] or chars[end + 2 : end + 3] == b"/")
-            if task.c and (star or not breaks.may_join(line, increment=increment)):
+            if task.c and ((star and breaks.in_comment(line)) or not breaks.may_join(line, increment=increment)):
                 return before_pluses, others, end
         return before_pluses, others, limit
 

@@ -25,7 +25,7 @@ def is_c(path: str) -> bool:
 
 def may_join(before: bytes, *, increment: bool) -> bool:
     """Whether a `+` after `before` (the bare line so far) may be part of that line (`increment`: as in `++i`)."""
-    if increment or not before or _in_comment(before) or _in_string(before):
+    if increment or not before or in_comment(before) or _in_string(before):
         return True
     return before[-1] in _OPERAND_ENDS
 
@@ -34,7 +34,7 @@ def may_split(line: bytes, after: bytes, *, increment: bool) -> bool:
     """Whether an added line may end as `line` (bare) where one follows that begins with `after`."""
     if after.startswith(b"=") or increment:
         return False
-    if not line or not after or _in_comment(line) or line.startswith(b"#"):
+    if not line or not after or in_comment(line) or line.startswith(b"#"):
         return True
     if _in_string(line):
         return False
@@ -50,7 +50,7 @@ def split_cost(line: bytes, after: bytes) -> int:
     if not line or not after:
         return 0
     cost = ODD if line.startswith(b"+") else 0  # operators end lines, they do not begin them
-    if _in_comment(line):
+    if in_comment(line):
         return cost + (0 if after.startswith(b"*") else ODD)
     unfinished = line[-1] in _OPERAND_ENDS and not _HEAD.match(line)
     return cost + (1 if unfinished and not after.startswith((b"{", b"}", b"#")) else 0)
@@ -73,7 +73,7 @@ def _in_string(line: bytes) -> bool:
     return line.replace(b"'\"'", b"").replace(b'\\"', b"").count(b'"') % 2 == 1
 
 
-def _in_comment(line: bytes) -> bool:
+def in_comment(line: bytes) -> bool:
     """Whether a line's end may be inside a comment, as far as the line itself shows it (without its blanks)."""
     opened, closed = line.rfind(b"/*"), line.rfind(b"*/")
     if opened >= 0:
