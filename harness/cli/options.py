@@ -143,6 +143,10 @@ PLAN_FLAGS = (
         "speed.", {"type": float, "metavar": "SECONDS"},
     ),
     PlanFlag(
+        ("repair",), ("--repair/--no-repair",), "Rebuild patches that lost their whitespace from the tree; proven, or "
+        "refused.", {"is_flag": True},
+    ),
+    PlanFlag(
         ("jobs",), ("--jobs", "-j"), "Jobs of a kernel build; 0: one for each CPU.",
         {"type": int, "metavar": "N", "envvar": "VMAHARNESS_JOBS"},
     ),

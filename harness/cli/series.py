@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _tree_option = click.option(
     "--tree", metavar="TREE", help="The tree to hold the patches against, or the git clone of a range [.]."
 )
+_repair_option = click.option(
+    "--repair", is_flag=True, help="Rebuild patches that lost their whitespace from --tree; proven, or refused."
+)
 _sources = click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 
 
@@ -31,8 +34,9 @@ def series() -> None:
 @series.command()
 @_sources
 @_tree_option
+@_repair_option
 @json_option
-def show(sources: tuple[str, ...], tree: str | None, as_json: bool) -> None:
+def show(sources: tuple[str, ...], tree: str | None, repair: bool, as_json: bool) -> None:
     """Show everything that is in a document, and what of it would be applied.
 
     SOURCE is a mailbox, a directory of patches, a saved archive page, or a git range of --tree; more than one are
@@ -42,7 +46,7 @@ def show(sources: tuple[str, ...], tree: str | None, as_json: bool) -> None:
     from harness.series.listing import as_data  # noqa: PLC0415
 
     with Processes() as processes:
-        found = _read(sources, tree, processes)
+        found = _read(sources, tree, processes, repair=repair)
         states = _states(found, tree, processes) if tree is not None else {}
     if as_json:
         say.out(json.dumps(as_data(found, states), indent=1, ensure_ascii=False))
@@ -53,8 +57,9 @@ def show(sources: tuple[str, ...], tree: str | None, as_json: bool) -> None:
 @series.command()
 @_sources
 @_tree_option
+@_repair_option
 @click.option("-o", "--output", metavar="FILE", required=True, help="The mailbox to write; - is standard output.")
-def export(sources: tuple[str, ...], tree: str | None, output: str) -> None:
+def export(sources: tuple[str, ...], tree: str | None, repair: bool, output: str) -> None:
     """Write the series that would be applied as a mailbox that `git am` takes.
 
     A -fix mail is written right after its patch, with a header X-Vmaharness-Fixup-For: `git am` makes a commit of its
@@ -64,7 +69,7 @@ def export(sources: tuple[str, ...], tree: str | None, output: str) -> None:
     from harness.series.read import choose  # noqa: PLC0415
 
     with Processes() as processes:
-        chosen = choose(_read(sources, tree, processes))
+        chosen = choose(_read(sources, tree, processes, repair=repair))
     for warning in chosen.warnings:
         say.note(f"vmaharness: {warning}")
     mailbox = as_mailbox(chosen)
@@ -79,11 +84,20 @@ def export(sources: tuple[str, ...], tree: str | None, output: str) -> None:
     say.note(f"{count} {'mail' if count == 1 else 'mails'} of “{chosen.title}” v{chosen.version} in {output}")
 
 
-def _read(sources: tuple[str, ...], tree: str | None, processes: Processes) -> Survey:
+def _read(sources: tuple[str, ...], tree: str | None, processes: Processes, *, repair: bool) -> Survey:
     from harness.series.read import read_survey  # noqa: PLC0415 - start-up time
 
+    if repair and tree is None:
+        raise UserError("--repair needs the tree that the patches are for", fix="name it with --tree")
     repo = Path(tree) if tree is not None and Path(tree).is_dir() else Path()
-    return read_survey(sources, processes=processes, repo=repo.absolute())
+    found = read_survey(sources, processes=processes, repo=repo.absolute())
+    if not repair or tree is None:
+        return found
+    from harness.host.cache import Cache, default_root  # noqa: PLC0415 - start-up time
+    from harness.run.repairing import repaired_survey  # noqa: PLC0415
+
+    with Cache(default_root()) as cache:
+        return repaired_survey(found, tree, processes=processes, cache=cache)
 
 
 def _states(found: Survey, tree: str, processes: Processes) -> States:

@@ -209,6 +209,13 @@ class Plan(_Part):
     guest: GuestPlan = Field(
         default=GuestPlan(), description="How guests are run.", examples=[{"smp": 4, "memory": "2G"}]
     )
+    repair: StrictBool = Field(
+        default=False,
+        description="Rebuild patches whose whitespace an archive has lost from the tree that they are for. The result "
+        "is proven against the tree, and every line whose whitespace was inferred is named; what cannot be proven is "
+        "refused.",
+        examples=[True],
+    )
     jobs: int = Field(
         default=0,
         ge=0,

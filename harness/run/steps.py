@@ -30,6 +30,7 @@ from harness.report.files import Layout
 from harness.run import base, history
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report
+from harness.run.repairing import read_repaired
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
 from harness.run.target import TargetRunner, select
@@ -193,18 +194,28 @@ class Steps:
         if self.plan.series is None:
             report.text = "none"
             return None
-        series = read_series(self.plan.series, processes=self._processes, repo=self.tree.value.repo)
+        tree = self.tree.value
+        if self.plan.repair:
+            series = read_repaired(
+                self.plan.series, tree, base_for=lambda series: self._choose(series, report.say).tree,
+                base_fix=lambda base: read_base_fix(self.plan.base_fix, base, self._processes),
+                processes=self._processes,
+            )  # fmt: skip
+        else:
+            series = read_series(self.plan.series, processes=self._processes, repo=tree.repo)
         report.text = f"{series.title}: {len(series.patches)} patches"
         return series
 
     def _base(self, report: Report) -> base.Choice:
-        choice = base.choose(
-            self.tree.value, self.series.value, self.plan.base, self.plan.base_candidates, merged=self.plan.merged,
-            resolve=lambda spec: self._resolve(spec, report.say), processes=self._processes, cache=self._cache,
-            say=report.say,
-        )  # fmt: skip
+        choice = self._choose(self.series.value, report.say)
         report.text = choice.text
         return choice
+
+    def _choose(self, series: Series | None, say: Say) -> base.Choice:
+        return base.choose(
+            self.tree.value, series, self.plan.base, self.plan.base_candidates, merged=self.plan.merged,
+            resolve=lambda spec: self._resolve(spec, say), processes=self._processes, cache=self._cache, say=say,
+        )  # fmt: skip
 
     def _apply(self, report: Report) -> AppliedTree:
         choice = self.base.value

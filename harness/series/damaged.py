@@ -69,7 +69,7 @@ class Damaged:
 
     mail: Mail
     has_lines: bool
-    message: tuple[bytes, ...]  # what stands before the diff: its lines, or one physical line
+    message: tuple[bytes, ...]  # what stands before the diff: as many lines as are left
     stated: Stated | None
     files: tuple[DamagedFile, ...]
 
@@ -103,8 +103,21 @@ def _one_line(mail: Mail, text: bytes) -> Damaged | None:
         last = index == len(headers) - 1
         end = len(text) if last else headers[index + 1].start()
         files.append(_file(mail, parse_header(match), _hunks_of(text, match.end(), end, last=last)))
-    message = text[: headers[0].start()].rstrip()
-    return _damaged(mail, False, (message,), message, files)
+    message = _before(mail.text.lines, headers[0].start())
+    return _damaged(mail, False, message, text[: headers[0].start()].rstrip(), files)
+
+
+def _before(lines: Sequence[bytes], end: int) -> tuple[bytes, ...]:
+    """The lines whose words, joined by blanks, stand before a place."""
+    found: list[bytes] = []
+    for line in lines:
+        plain = b" ".join(line.split())
+        if end <= 0:
+            break
+        if plain:
+            found.append(plain[:end].rstrip())
+            end -= len(plain) + 1
+    return tuple(line for line in found if line)
 
 
 def _hunks_of(text: bytes, begin: int, end: int, *, last: bool) -> list[DamagedHunk]:

@@ -8,28 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import Series
 from harness.series.sources import KINDS, open_source
-from harness.series.survey import Mend, Survey, SurveyedSeries, survey
+from harness.series.survey import Survey, SurveyedSeries, survey
+
+if TYPE_CHECKING:
+    from harness.series.repair import Content
 
 
-def read_series(source: str, *, processes: Processes, repo: Path | None, mend: Mend | None = None) -> Series:
+def read_series(source: str, *, processes: Processes, repo: Path | None, repair: Content | None = None) -> Series:
     """Read what `source` names; `repo` is the git repository that a range OLD..NEW is a range of.
 
-    `mend` makes patches whole that an archive has damaged; without it they are refused.
-
+    With `repair`, which gives the tree's files, patches that an archive has damaged are rebuilt; else they are refused.
     Raises UserError or InputError when the source does not hold exactly one whole series of text patches.
     """
-    return choose(read_survey([source], processes=processes, repo=repo, mend=mend))
+    return choose(read_survey([source], processes=processes, repo=repo, repair=repair))
 
 
-def read_survey(sources: Sequence[str], *, processes: Processes, repo: Path | None, mend: Mend | None = None) -> Survey:
+def read_survey(
+    sources: Sequence[str], *, processes: Processes, repo: Path | None, repair: Content | None = None
+) -> Survey:
     """Everything that is in the documents, taken together.  Raises UserError or InputError for an unreadable one."""
     opened = [open_source(source, processes=processes, repo=repo) for source in sources]
-    found = survey(", ".join(each.source for each in opened), opened, mend=mend)
+    found = survey(", ".join(each.source for each in opened), opened)
+    if repair is not None:
+        from harness.series.mended import mended  # noqa: PLC0415 - start-up time
+
+        found = mended(found, repair)
     if found.series or found.replies:
         return found
     if found.errors:

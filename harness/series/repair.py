@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.errors import InputError, UserError
 from harness.model import FileChange
 from harness.series.damaged import Damaged, DamagedFile, Stated
-from harness.series.mail import Text
+from harness.series.mail import Mail, Text
 from harness.series.mend.align import Reading
 from harness.series.mend.budget import Budget
 from harness.series.mend.infer import Image, Inference, Style
@@ -35,7 +35,8 @@ _WHOLE = "get the patch itself: its whitespace was lost on its way"
 class Repaired:
     """A rebuilt patch.  `guessed` has every line whose whitespace was inferred; `notes` what was proven, and how."""
 
-    mail: bytes
+    whole: Mail
+    mail: bytes  # the same for `git am`
     files: tuple[FileChange, ...]
     guessed: tuple[str, ...]
     notes: tuple[str, ...]
@@ -75,9 +76,9 @@ def repair(damaged: Damaged, content: Content) -> Repaired:
         _rebuild(item, known, trust)
     changes = tuple(_counted(item) for item in files)
     notes = _compare_stated(damaged, changes)
-    mail = prove(damaged, _text(damaged, files), changes)
+    whole, mail = prove(damaged, _text(damaged, files), changes)
     return Repaired(
-        mail=mail, files=changes, guessed=tuple(line for item in files for line in _guessed(item)),
+        whole=whole, mail=mail, files=changes, guessed=tuple(line for item in files for line in _guessed(item)),
         notes=(*notes, *(note for item in files for note in _notes(item))),
         images={path: data for item in files for path, data in _images(item)},
     )  # fmt: skip
@@ -249,7 +250,7 @@ def _counted(item: _File) -> FileChange:
 
 
 def _text(damaged: Damaged, files: Sequence[_File]) -> Text:
-    message = list(damaged.message) if damaged.has_lines else rewrap(damaged.message[0])
+    message = list(damaged.message) if damaged.has_lines else rewrap(damaged.message)
     while message and not message[-1].strip():
         message.pop()
     lines = [*message, b"", *(line for item in files for line in _lines_of(item))]

@@ -6,7 +6,7 @@ tree, and neither the kinds of source nor the formats of mail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.errors import InputError, UserError
@@ -20,9 +20,6 @@ from harness.series.order import Duplicate, Ordered, resolve
 from harness.series.patch import Kind, Piece, examine
 from harness.series.sources import Opened
 from harness.series.threads import title_key
-
-Mend = Callable[[Piece], Piece]
-"""Makes a whole patch of a damaged one (`Piece.damaged` is its mail), or raises UserError."""
 
 _BLANK = "*** SUBJECT HERE ***"  # of a cover letter that nobody filled in
 _MAX_MAILS = 200_000
@@ -91,12 +88,9 @@ class Survey:
     origin: tuple[str, ...] = ()  # of the notes, those on how the documents were got
 
 
-def survey(source: str, documents: Sequence[Opened], *, mend: Mend | None = None) -> Survey:
-    """Read the messages of all documents as those of one; `mend` is given what an archive has damaged.
-
-    Raises UserError where a document cannot be read at all, and what `mend` raises.
-    """
-    reader = _Reader(mend)
+def survey(source: str, documents: Sequence[Opened]) -> Survey:
+    """Read the messages of all documents as those of one.  Raises UserError where one cannot be read at all."""
+    reader = _Reader()
     sets: list[Set] = []
     loose: list[Piece] = []
     owned: dict[int, list[Piece]] = {}
@@ -129,8 +123,7 @@ def survey(source: str, documents: Sequence[Opened], *, mend: Mend | None = None
 class _Reader:
     """Messages to pieces; replies are noted and dropped."""
 
-    def __init__(self, mend: Mend | None) -> None:
-        self._mend = mend
+    def __init__(self) -> None:
         self.answers = Answers()
         self.errors: list[InputError] = []
         self.notes: list[str] = []
@@ -142,8 +135,6 @@ class _Reader:
         self.notes += opened.notes
         for mail in opened.mails:
             piece = examine(mail)
-            if piece.damaged is not None and self._mend is not None:
-                piece = self._mend(piece)
             self.messages += 1
             self._kept_bytes += len(piece.mail) + len(piece.text) + _NAME_BYTES * len(piece.stack)
             if self.messages > _MAX_MAILS or self._kept_bytes > _MAX_KEPT_BYTES:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 WIDTH = 75
+_RULE = b"---"
 _TRAILER = re.compile(
     rb"(?:(?<= )|^)(?:(?:Signed-off|Reviewed|Acked|Tested|Reported|Suggested|Co-developed|Debugged|Bisected|Requested"
     rb"|Assisted)(?:-and-[a-z]{1,20})?-by|Fixes|Link|Closes|Cc|Message-ID): (?=\S)"
@@ -18,6 +19,7 @@ _TRAILER = re.compile(
 _PARAGRAPH = re.compile(rb" (?=This patch \(of \d{1,4}\):(?: |$)|\[\d{1,3}\] (?:https?|git)://|-{3,}(?: |$))")
 _AFTER = re.compile(rb"(?<=This patch \(of \d\):) |(?<=This patch \(of \d\d\):) ")
 _STAT = re.compile(rb"(?:(?<= )|^)(?=\S{1,1000} \| +\d{1,7}(?: [+-]{1,400})?(?: |$)|\d{1,6} files? changed)")
+_FOOTNOTE = re.compile(rb"\[\d{1,3}\]")  # stays with its URL, however long
 _MISREAD = (
     b"diff ",
     b"Index: ",
@@ -29,23 +31,37 @@ _MISREAD = (
 )  # what git would take for something else
 
 
-def rewrap(text: bytes) -> list[bytes]:
-    """The lines of a message that is one physical line with single blanks; ends in `---` and the diffstat, if any."""
-    body, stat = _split_stat(text)
-    trailers = list(_TRAILER.finditer(body))
-    last = _trailing(body, [match.start() for match in trailers])
-    lines: list[bytes] = []
-    for part in _PARAGRAPH.split(body[: last[0]] if last else body):
+def rewrap(lines: Sequence[bytes]) -> list[bytes]:
+    """The lines of a message of which only some line ends are left, if any; ends in `---` and the diffstat."""
+    given = [line.strip() for line in lines if line.strip()]
+    if _RULE not in given:
+        given = [*given[:-1], *_at_rule(given[-1])] if given else [_RULE]
+    rule = given.index(_RULE)
+    out: list[bytes] = []
+    trailers = False
+    for line in given[:rule]:
+        for block, is_trailers in _blocks(line):
+            out += [*([b""] if out and not (trailers and is_trailers) else []), *block]
+            trailers = is_trailers
+    stat = (b" " + part.strip() for line in given[rule + 1 :] for part in _STAT.split(line) if part.strip())
+    return [*out, _RULE, *stat]
+
+
+def _at_rule(text: bytes) -> list[bytes]:
+    """A line cut before and after its last `---`."""
+    before, rule, after = (text + b" ").rpartition(b" --- ")
+    return [part.strip() for part in (before, rule, after)] if rule else [text, _RULE]
+
+
+def _blocks(text: bytes) -> Iterator[tuple[list[bytes], bool]]:
+    """Paragraphs, and trailers at the end."""
+    starts = _trailing(text, [match.start() for match in _TRAILER.finditer(text)])
+    for part in _PARAGRAPH.split(text[: starts[0]] if starts else text):
         for piece in _AFTER.split(part):
             if piece.strip():
-                lines += [*([b""] if lines else []), *_wrap(piece)]
-    if last:
-        lines.append(b"")
-        for begin, end in zip(last, [*last[1:], len(body)], strict=True):
-            lines.append(body[begin:end].strip())
-    if stat:
-        lines += [b"---", *(b" " + line for line in stat)]
-    return lines if stat else [*lines, b"---"]
+                yield _wrap(piece), False
+    if starts:
+        yield [text[a:b].strip() for a, b in zip(starts, [*starts[1:], len(text)], strict=True)], True
 
 
 def _trailing(body: bytes, starts: Sequence[int]) -> list[int]:
@@ -60,14 +76,6 @@ def _trailing(body: bytes, starts: Sequence[int]) -> list[int]:
     return kept
 
 
-def _split_stat(text: bytes) -> tuple[bytes, list[bytes]]:
-    """The text before the last `---`, and the lines of the diffstat behind it."""
-    before, dashes, after = text.rpartition(b" --- ")
-    if not dashes:
-        return (text[: -len(b" ---")], []) if text.endswith(b" ---") else (text, [])
-    return before, [line.strip() for line in _STAT.split(after) if line.strip()]
-
-
 def _wrap(text: bytes) -> list[bytes]:
     """Lines of at most WIDTH columns where words allow it; none that git would take for more than text."""
     wrapped = textwrap.wrap(
@@ -75,7 +83,7 @@ def _wrap(text: bytes) -> list[bytes]:
     )
     lines: list[bytes] = []
     for line in (line.encode("utf-8", "surrogateescape") for line in wrapped):
-        if lines and line.startswith(_MISREAD):
+        if lines and (line.startswith(_MISREAD) or _FOOTNOTE.fullmatch(lines[-1])):
             lines[-1] += b" " + line
         else:
             lines.append(line)

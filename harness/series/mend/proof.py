@@ -12,12 +12,12 @@ from harness.errors import InputError
 from harness.model import FileChange
 from harness.series.damaged import Damaged
 from harness.series.diff import parse_diff
-from harness.series.mail import Text
+from harness.series.mail import Mail, Text
 from harness.series.mend.stream import EMPTY_LINE, bare
 
 
-def prove(damaged: Damaged, text: Text, changes: Sequence[FileChange]) -> bytes:
-    """The mail with the rebuilt text.  Raises InputError if it is not read as what it was made of."""
+def prove(damaged: Damaged, text: Text, changes: Sequence[FileChange]) -> tuple[Mail, bytes]:
+    """The mail with the rebuilt text, and as `git am` takes it.  Raises InputError if it is read as anything else."""
     place, line = damaged.mail.place, damaged.mail.line
     diff = parse_diff(place, text)
     if diff.files != tuple(changes):
@@ -25,7 +25,8 @@ def prove(damaged: Damaged, text: Text, changes: Sequence[FileChange]) -> bytes:
     rebuilt = bare(b"".join(_hunk_text(text.lines[diff.start : diff.end])))
     if not _begins_with(rebuilt, damaged):
         raise InputError(place, line, "the rebuilt patch has another text than the document: it cannot be repaired")
-    return replace(damaged.mail, text=text, damage="").render(diff.end)
+    whole = replace(damaged.mail, text=text, damage="")
+    return whole, whole.render(diff.end)
 
 
 def _hunk_text(lines: Sequence[bytes]) -> Iterator[bytes]:
