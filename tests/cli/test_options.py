@@ -45,7 +45,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--case", "faults.*", "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
         "--boot-timeout", "1.5", "--command-timeout", "2", "--silence-timeout", "3", "--jobs", "5", "--no-sandbox",
-        "--out", "there", "--keep",
+        "--repair", "--out", "there", "--keep",
     )  # fmt: skip
     assert plan.model_dump(mode="json") == {
         "tree": f"{place}/linux", "series": "a..b", "base": "v6.12",
@@ -56,7 +56,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "suites": ["faults", "vma"], "cases": ["faults.*"],
         "guest": {"accel": "tcg", "machine": "q35", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.5,
                   "command_s": 2.0, "silence_s": 3.0},
-        "jobs": 5, "sandbox": False, "out": f"{place}/there", "keep": True,
+        "jobs": 5, "sandbox": False, "repair": True, "out": f"{place}/there", "keep": True,
     }  # fmt: skip
 
 

@@ -184,7 +184,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config]}]\nsuites: [faults]\ncases: ['faults.*']\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
-        "jobs: 3\nsandbox: false\nout: results\nkeep: true\n"
+        "repair: true\njobs: 3\nsandbox: false\nout: results\nkeep: true\n"
     )
     loaded = load_plan(plan, cwd=Path("/nowhere"))
     assert loaded.model_dump(mode="json") == {
@@ -196,7 +196,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "suites": ["faults"], "cases": ["faults.*"],
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,
                   "command_s": 2.5, "silence_s": 3.0},
-        "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,
+        "repair": True, "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,
     }  # fmt: skip
     assert loaded.guest.to_config() == GuestConfig(
         accel="tcg", machine="virt", smp=4, memory_mib=2048, cmdline="a=b c", boot_s=1.0, command_s=2.5, silence_s=3.0

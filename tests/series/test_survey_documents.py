@@ -10,8 +10,6 @@ import pytest
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import BaseHints
-from harness.series.mailbox import split_mails
-from harness.series.patch import Piece, examine
 from harness.series.read import choose, read_series, read_survey
 from harness.series.survey import Survey, SurveyedSeries, reason
 
@@ -493,17 +491,17 @@ def test_a_whole_copy_beside_a_damaged_one_is_taken(tmp_path: Path, processes: P
     assert len(choose(read_survey(sources, processes=processes, repo=None)).patches) == 1
 
 
-def test_what_is_mended_is_taken(tmp_path: Path, processes: Processes) -> None:
-    whole = notice("mm: a", "a", "mm-a")
+def test_what_is_repaired_is_taken(tmp_path: Path, processes: Processes) -> None:
     path = tmp_path / "page.txt"
-    path.write_bytes(b" ".join(whole.partition(b"\n\n")[2].split()) + b"\n")
-    (mail,) = split_mails("mended", whole.splitlines(keepends=True))
-
-    def mend(piece: Piece) -> Piece:
-        assert piece.damaged is not None
-        return examine(mail)
-
-    assert len(read_series(str(path), processes=processes, repo=None, mend=mend).patches) == 1
+    path.write_bytes(b" ".join(notice("mm: a", "a", "mm-a").partition(b"\n\n")[2].split()) + b"\n")
+    tree = b"int f(void)\n" + b"\n" * 20 + b"one\ntwo\nthree\n"
+    with pytest.raises(InputError, match="whitespace lost"):
+        read_series(str(path), processes=processes, repo=None)
+    with pytest.raises(UserError, match="not in the file"):
+        read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: tree)
+    found = read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: tree[-14:])
+    assert b"\n one\n-two\n+TWO\n+more\n three\n" in found.patches[0].mail
+    assert "patch 1: mm/a.c: whitespace inferred in lines 2-3" in found.warnings
 
 
 # --- base -----------------------------------------------------------------------------------------------------

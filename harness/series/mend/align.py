@@ -70,6 +70,7 @@ class Task:
     ends: frozenset[int]  # where the last line may end nevertheless
     old: tuple[bytes, ...]
     old_pluses: tuple[int, ...]  # for each old line, how many words that begin with `+` are in it and those below
+    old_indented: tuple[bool, ...]
     new_count: int
     at_start: bool  # of the file
     at_end: bool
@@ -209,6 +210,7 @@ class _Search:
         if self._task.open_end:
             signature = self._chars[at : at + 2] == b"--" and self._starts[at + 2] == 1
             more = self._chars[at : at + 1] in (b"+", b"-") and not (signature and self._has_lines)
+            more = more or self._chars.startswith(NO_NEWLINE, at)
             return None if more else _UNLIKELY if self._task.ends else 0
         rest = self._chars[at : self._task.end]
         return _STRAY if not rest.replace(EMPTY_LINE, b"") else None
@@ -279,16 +281,18 @@ class _Search:
 
     def _blank_cost(self, at: int) -> int:
         """How odd a blank line would be between the added lines that end and begin at `at`."""
-        chars, gaps = self._chars, self._task.stream.gaps
-        if (chars[at - 1] == 0x2B and gaps[at - 1]) or (gaps[at + 1] and chars[at + 1 : at + 2] in (b"+", b"-", b"")):
+        chars, gap = self._chars, self._task.stream.is_gap
+        if (chars[at - 1] == 0x2B and gap(at - 1)) or (gap(at + 1) and chars[at + 1 : at + 2] in (b"+", b"-", b"")):
             return breaks.TWO_BLANKS  # beside an added blank line
-        outside = not gaps[at + 1]  # the next line begins in the first column
+        outside = not gap(at + 1)  # the next line begins in the first column
         return breaks.blank_cost(chars[max(0, at - 2) : at], chars[at + 1 : at + 2], outside=outside)
 
     def _removed(self, state: _State) -> Iterator[_Move]:
         at, old, new, phase = state
         text = self._task.old[old]
         end = at + 1 + len(text)
+        if not self._has_lines and text and self._task.stream.is_gap(at + 1) is not self._task.old_indented[old]:
+            return  # `- x` is an indented line
         if end <= self._task.end and self._is(at, b"-") and self._chars.startswith(text, at + 1) and self._starts[end]:
             cost = self._lead_cost(state) + (_MISPLACED if phase is _Phase.ADDED else 0)
             yield cost, 0, (end, old + 1, new, _Phase.REMOVED), Span(b"-", at + 1, end)
@@ -308,6 +312,8 @@ class _Search:
         if self._has_lines:
             last = min(at + 1 + MAX_ADDED_CHARS, self._task.end)
             places = (end for end in range(at + 1, last + 1) if self._starts[end])
+            marker = self._chars.find(NO_NEWLINE, at, last + 1)
+            places = (end for end in places if marker < 0 or end <= marker)
             most = 1 if self._strict else _MAX_JOINED
             yield from ((end, _LOST * lost, 0) for lost, end in zip(range(most), places, strict=False))
             return
@@ -324,26 +330,30 @@ class _Search:
         before_pluses: list[tuple[int, int]] = []
         others: list[int] = []
         limit = min(at + 1 + MAX_ADDED_CHARS, task.end)
+        starred = chars[at + 1 : at + 2] == b"*" and task.stream.is_gap(at + 2)
         for end in range(at + 1, limit + 1):
             if not self._starts[end]:
                 continue
             if end == task.end or end in task.ends or chars[end] in b"-\\":
                 others.append(end)
+                if chars.startswith(NO_NEWLINE, end):
+                    return before_pluses, others, end
             if end == task.end or chars[end] != 0x2B:
                 continue
             self._budget.spend(1, task.where)
             line, after, increment = chars[at + 1 : end], chars[end + 1 : end + 3], self._is_increment(end)
-            if not task.c or breaks.may_split(line, after, increment=increment):
+            if not task.c or breaks.may_split(line, after, increment=increment, star=starred):
                 before_pluses.append((end, breaks.split_cost(line, after) if task.c else 0))
-            star = chars[end + 1 : end + 2] == b"*" and (task.stream.gaps[end + 2] or chars[end + 2 : end + 3] == b"/")
-            if task.c and ((star and breaks.in_comment(line)) or not breaks.may_join(line, increment=increment)):
+            star = after == b"*/" or (after[:1] == b"*" and task.stream.is_gap(end + 2))
+            joins = breaks.may_join(line, after, increment=increment) and not (star and breaks.in_comment(line))
+            if task.c and not joins:
                 return before_pluses, others, end
         return before_pluses, others, limit
 
     def _is_increment(self, at: int) -> bool:
         """Whether a `+` looks like the first of `++i`: as a line's first character it would be no C."""
-        gaps = self._task.stream.gaps
-        return _INCREMENT.match(self._chars, at) is not None and not gaps[at + 1] and not gaps[at + 2]
+        gap = self._task.stream.is_gap
+        return _INCREMENT.match(self._chars, at) is not None and not gap(at + 1) and not gap(at + 2)
 
     def _old_starts(self, begin: int, old: int) -> set[int]:
         """Where the next old line that is not blank stands after `begin`."""

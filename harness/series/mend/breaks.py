@@ -15,6 +15,8 @@ _OPERAND_ENDS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 _OPERAND_START = re.compile(rb"[\w(]")
 _C_FILE = re.compile(r"\.(?:[chS]|dts[io]?|lds)$")
 _HEAD = re.compile(rb"(?:\}?(?:else|if|for|while|switch|do)|#|\w{0,40}for_each\w{0,60}\()")
+_NO_OPERAND = (b"{", b"}", b"#", b")", b"]", b";", b",", b":", b"?")
+_CONDITION = re.compile(rb"(?:\}?else)?(?:if|for|while|switch)\(")
 _ASSIGNED = re.compile(rb"[^=!<>]=[^=]")
 
 
@@ -23,16 +25,21 @@ def is_c(path: str) -> bool:
     return _C_FILE.search(path) is not None
 
 
-def may_join(before: bytes, *, increment: bool) -> bool:
-    """Whether a `+` after `before` (the bare line so far) may be part of that line (`increment`: as in `++i`)."""
+def may_join(before: bytes, after: bytes, *, increment: bool) -> bool:
+    """Whether `+` may stand in a line between `before`, what it has so far, and `after`; `increment`: as in `++i`."""
     if increment or not before or in_comment(before) or _in_string(before):
         return True
-    return before[-1] in _OPERAND_ENDS
+    if after[:1] in _NO_OPERAND:
+        return False
+    return before[-1] in _OPERAND_ENDS and not _is_whole_head(before)
 
 
-def may_split(line: bytes, after: bytes, *, increment: bool) -> bool:
-    """Whether an added line may end as `line` (bare) where one follows that begins with `after`."""
-    if after.startswith(b"=") or increment:
+def may_split(line: bytes, after: bytes, *, increment: bool, star: bool) -> bool:
+    """Whether an added line may end as `line` (bare) where one follows that begins with `after`.
+
+    `star`: the line begins with a star and a blank, as lines do in a comment; all those below it do then.
+    """
+    if after.startswith(b"=") or increment or (star and b"*/" not in line and not after.startswith((b"*", b"+"))):
         return False
     if not line or not after or in_comment(line) or line.startswith(b"#"):
         return True
@@ -66,6 +73,20 @@ def blank_cost(before: bytes, after: bytes, *, outside: bool) -> int:
     if before.endswith(b"{") or after.startswith((b"}", b"{")):
         return ODD
     return 0 if outside and before.endswith((b"}", b";")) else 1
+
+
+def _is_whole_head(line: bytes) -> bool:
+    """Whether a line is `else`, `do`, or `if (…)` and the like up to the last bracket: a statement follows."""
+    if line in (b"else", b"}else", b"do"):
+        return True
+    if not line.endswith(b")") or not _CONDITION.match(line):
+        return False
+    depth = 0
+    for at in range(line.index(b"("), len(line)):
+        depth += (line[at] == 0x28) - (line[at] == 0x29)
+        if depth == 0:
+            return at == len(line) - 1
+    return False
 
 
 def _in_string(line: bytes) -> bool:

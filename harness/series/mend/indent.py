@@ -223,7 +223,7 @@ class Indenter:
                 self._statement, self._first = column, text
             return
         self._statement, self._first = column, text
-        special = _CASE.match(text) or _LABEL.match(text) or text.startswith(b"{")
+        special = _CASE.match(text) or _LABEL.match(text) or _ELSE.match(text) or text.startswith(b"{")
         if top is not None and not self._pending and not special and column > top.statement:
             top.body = column
 

@@ -63,7 +63,7 @@ def transplant(text: bytes, known: bytes) -> bytes:
     out = bytearray()
     for at in range(len(a)):
         mine = ours.get(at, b"")
-        other = theirs.get(at) if at < ahead else theirs.get(len(b) - len(a) + at) if at >= len(a) - behind else None
+        other = theirs.get(at) if at <= ahead else theirs.get(len(b) - len(a) + at) if at >= len(a) - behind else None
         if at:
             out += other if other and mine else mine
         out.append(a[at])

@@ -76,10 +76,11 @@ def place_hunk(source: Source, hunk: DamagedHunk, after: int, budget: Budget) ->
     fitting = {at: readings for at, readings in fitting.items() if readings}
     cheapest = min((readings[0].cost for readings in fitting.values()), default=0)
     best = [at for at, readings in fitting.items() if readings[0].cost == cheapest]
-    if len(best) > 1 and wanted not in best:
+    same = _like(source, best[0], hunk.old_count) if best else []
+    if wanted not in best and len(places := sorted({*best, *same})) > 1:
         raise UserError(
             f"{where}: does not fit where it says, but at more than one other place"
-            f" (lines {', '.join(str(at + 1) for at in best[:5])})",
+            f" (lines {', '.join(str(at + 1) for at in places[:5])})",
             fix="give the tree that the patch was made for",
         )
     if not best or best[0] < after:
@@ -89,6 +90,13 @@ def place_hunk(source: Source, hunk: DamagedHunk, after: int, budget: Budget) ->
         )
     at = wanted if wanted in best else best[0]
     return Placed(hunk, at, fitting[at], where)
+
+
+def _like(source: Source, at: int, count: int) -> list[int]:
+    """Where the same lines stand: git, which goes by lines alone, would have a choice."""
+    lines = source.lines[at : at + count]
+    starts = (start for start, line in enumerate(source.lines) if lines and line == lines[0])
+    return [start for start in starts if source.lines[start : start + count] == lines]
 
 
 def _candidates(source: Source, hunk: DamagedHunk, where: str, budget: Budget) -> list[int]:
@@ -132,6 +140,7 @@ def _read(source: Source, hunk: DamagedHunk, at: int, where: str, budget: Budget
         ends=hunk.ends,
         old=old,
         old_pluses=_pluses(source.lines[at : at + hunk.old_count]),
+        old_indented=tuple(line[:1] in (b" ", b"\t") for line in source.lines[at : at + hunk.old_count]),
         new_count=hunk.new_count,
         at_start=hunk.old_start <= 1,
         at_end=at_end,

@@ -36,6 +36,10 @@ class Stream:
         """Where a `+` stands that may begin a line."""
         return tuple(i for i, char in enumerate(self.chars) if char == 0x2B and self.starts[i])
 
+    def is_gap(self, at: int) -> bool:
+        """Whether a blank stood before a place; the text's end is one."""
+        return at >= len(self.gaps) or self.gaps[at] == 1
+
     @cached_property
     def _hashes(self) -> tuple[list[int], list[int]]:
         """Of each beginning of the text, and the base's powers."""

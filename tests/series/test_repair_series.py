@@ -1,0 +1,85 @@
+"""Repair in a series: patches on top of each other, and the way from a document to what is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.host.process import Processes
+from harness.series.mail import Text
+from harness.series.mended import mended
+from harness.series.overlay import Overlay, apply_exactly
+from harness.series.read import choose, read_series, read_survey
+from tests.series import damage
+
+BEFORE = "int f(void)\n{\n\tint a;\n\n\ta = 1;\n\treturn a;\n}\n"
+MIDDLE = BEFORE.replace("\ta = 1;\n", "\ta = 1;\n\ta++;\n")
+AFTER = MIDDLE.replace("\ta++;\n", "\tif (a)\n\t\ta--;\n")
+NOTICE = (
+    "The patch titled Subject: {title} has been added to the -mm mm-unstable branch. Its filename is {name}.patch "
+    "This patch will later appear in the branch ------------------------------------------------------ "
+    "From: Ada Example <ada@xxxxxxxxxxx> Subject: {title} Date: Thu, 1 Jan 2026 10:00:00 +0000 Why. "
+    "Signed-off-by: Ada Example <ada@xxxxxxxxxxx> --- {diff} _ Patches currently in -mm which might be from "
+    "ada@xxxxxxxxxxx are mm-example-one.patch mm-example-two.patch "
+)
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    with Processes() as started:
+        yield started
+
+
+def notice(number: str, before: str, after: str) -> str:
+    """A notice of the -mm tree in one physical line."""
+    diff = damage.diff_of({"mm/example.c": (before, after)})
+    words = " ".join(" ".join([*damage.stat_of(diff), *diff[1:]]).split())
+    labelled = words.replace("--- a/mm/example.c ", f"--- a/mm/example.c~mm-example-{number} ").replace(
+        "+++ b/", "+++ a/"
+    )
+    return NOTICE.format(title=f"mm: example {number}", name=f"mm-example-{number}", diff=labelled)
+
+
+def test_each_patch_is_repaired_on_top_of_those_before_it(tmp_path: Path, processes: Processes) -> None:
+    """The second one's lines are not in the tree: the first one adds them."""
+    sources = []
+    for number, before, after in (("two", MIDDLE, AFTER), ("one", BEFORE, MIDDLE)):
+        sources.append(tmp_path / f"{number}.txt")
+        sources[-1].write_text(notice(number, before, after))
+    survey = read_survey([str(path) for path in sources], processes=processes, repo=None)
+    with pytest.raises(UserError, match="whitespace lost"):
+        choose(survey)
+    series = choose(mended(survey, lambda path, _: BEFORE.encode() if path == "mm/example.c" else None))
+    assert [patch.subject for patch in series.patches] == ["mm: example one", "mm: example two"]
+    assert b"\n-\ta++;\n+\tif (a)\n+\t\ta--;\n" in series.patches[1].mail
+    assert "patch 2: mm/example.c: whitespace inferred in lines 6-7" in series.warnings
+
+
+def test_what_cannot_be_repaired_stays_refused(tmp_path: Path, processes: Processes) -> None:
+    path = tmp_path / "page.txt"
+    path.write_text(notice("one", BEFORE, MIDDLE))
+    with pytest.raises(UserError, match="not in the file"):
+        read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: b"int g;\n")
+    with pytest.raises(UserError, match=r"mm/example\.c is not there"):
+        read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(BEFORE, AFTER), (BEFORE, BEFORE[:-1]), (BEFORE[:-1], BEFORE), (BEFORE[:-1], AFTER[:-1]), ("a\n", "a\nb\n")],
+)
+def test_whole_patches_are_applied_exactly(before: str, after: str) -> None:
+    lines = [line.encode() for line in damage.diff_of({"mm/example.c": (before, after)})]
+    text = Text([b"Why.", b"---", b"", *lines], list(range(len(lines) + 3)))
+    assert apply_exactly(text, lambda _path, _blob: before.encode()) == {"mm/example.c": after.encode()}
+    assert apply_exactly(text, lambda _path, _blob: b"other\n") is None
+
+
+def test_an_overlay_shows_files_as_patches_leave_them() -> None:
+    overlay = Overlay(lambda path, _: {"a": b"1\n", "b": b"2\n"}.get(path))
+    overlay.put({"a": None, "c": b"3\n"})
+    assert [overlay(path, "") for path in "abcd"] == [None, b"2\n", b"3\n", None]
+    assert not overlay.advance(b"From: a\n\nno diff\n")
