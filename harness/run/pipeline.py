@@ -136,7 +136,8 @@ def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
 
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
-    notes = [*steps.archives.notes]
+    series = _done(steps.series)
+    notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
     tree = _tree(steps)

@@ -83,3 +83,58 @@ def test_an_overlay_shows_files_as_patches_leave_them() -> None:
     overlay.put({"a": None, "c": b"3\n"})
     assert [overlay(path, "") for path in "abcd"] == [None, b"2\n", b"3\n", None]
     assert not overlay.advance(b"From: a\n\nno diff\n")
+
+
+REPLY = """\
+Re: [PATCH] mm: move the example
+
+From: Rev Reviewer
+Date: Tue Mar 03 2026 - 12:07:09 EST
+
+On Tue, Mar 3, 2026 at 6:11 AM Ada Example
+<ada@xxxxxxxxxxx> wrote:
+{quoted}
+"""
+PROVEN = "patch 1: {}: all lines proven by the blob {}"
+
+
+def reply(files: damage.Files) -> str:
+    """A saved archive page of a reply that quotes a patch: blanks collapsed, a remark in the middle of it."""
+    lines = [
+        "", "It belongs elsewhere.", "", "Signed-off-by: Ada Example <ada@xxxxxxxxxxx>", "---",
+        *damage.stat_of(damage.diff_of(files)), "", *damage.diff_of(files, blobs=True), "--", "2.50.1",
+    ]  # fmt: skip
+    quoted = [f"> {' '.join(line.split())}".rstrip() for line in lines]
+    middle = next(index for index, line in enumerate(quoted) if line.startswith("> +")) + 2
+    quoted[middle:middle] = ["", "Why here?", "+ if (x)", ""]
+    return REPLY.format(quoted="\n".join(quoted))
+
+
+MOVED = "static int g(int  a,\n\tint b)\n{\n\tif (a)\n\t\treturn a + b;\n\n\treturn   b;\n}\n\n"
+QUOTED = {
+    "include/linux/example.h": (f"#ifndef A\n#define A\n\n{MOVED}#endif\n", "#ifndef A\n#define A\n\n#endif\n"),
+    "mm/example.c": (BEFORE, f"{MOVED}{BEFORE}"),
+}
+
+
+def test_a_patch_that_a_reply_quotes_is_rebuilt_where_its_base_is_given(tmp_path: Path, processes: Processes) -> None:
+    path = tmp_path / "page.txt"
+    path.write_text(reply(QUOTED))
+    with pytest.raises(UserError, match="whitespace lost"):
+        read_series(str(path), processes=processes, repo=None)
+    tree = {name: before.encode() for name, (before, _) in QUOTED.items()}
+    series = read_series(str(path), processes=processes, repo=None, repair=lambda name, _: tree.get(name))
+    (patch,) = series.patches
+    assert patch.author == "Ada Example <ada@xxxxxxxxxxx>"
+    assert "\n".join(damage.diff_of(QUOTED, blobs=True)) in patch.mail.decode()
+    assert b"Why here?" not in patch.mail
+    for name, (_, after) in QUOTED.items():
+        assert PROVEN.format(name, damage.blob(after)[:12]) in series.warnings
+
+
+def test_a_patch_that_a_reply_quotes_is_refused_on_another_base(tmp_path: Path, processes: Processes) -> None:
+    path = tmp_path / "page.txt"
+    path.write_text(reply(QUOTED))
+    with pytest.raises(UserError) as caught:
+        read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: BEFORE.encode() + b"\n")
+    assert all(damage.blob(before)[:12] in caught.value.what for before, _ in QUOTED.values())
