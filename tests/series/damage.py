@@ -93,6 +93,46 @@ def collapsed(diff: list[str], *, stat: bool = True) -> Mail:
     return mail_of([" ".join(line.split()) for line in whole(diff, stat=stat)])
 
 
+REPLY = """\
+Re: [PATCH] mm: move the example
+
+From: Rev Reviewer
+Date: Tue Mar 03 2026 - 12:07:09 EST
+
+On Tue, Mar 3, 2026 at 6:11 AM Ada Example
+<ada@xxxxxxxxxxx> wrote:
+{quoted}
+"""
+
+
+def reply(files: Files) -> str:
+    """A saved archive page of a reply that quotes a patch: blanks collapsed, a remark in the middle of it."""
+    lines = [
+        "", "It belongs elsewhere.", "", "Signed-off-by: Ada Example <ada@xxxxxxxxxxx>", "---",
+        *stat_of(diff_of(files)), "", *diff_of(files, blobs=True), "--", "2.50.1",
+    ]  # fmt: skip
+    quoted = [f"> {' '.join(line.split())}".rstrip() for line in lines]
+    middle = next(index for index, line in enumerate(quoted) if line.startswith("> +")) + 2
+    quoted[middle:middle] = ["", "Why here?", "+ if (x)", ""]
+    return REPLY.format(quoted="\n".join(quoted))
+
+
+NOTICE = (
+    "The patch titled Subject: {title} has been added to the -mm mm-unstable branch. Its filename is {name}.patch "
+    "This patch will later appear in the branch ------------------------------------------------------ "
+    "From: Ada Example <ada@xxxxxxxxxxx> Subject: {title} Date: Thu, 1 Jan 2026 10:00:00 +0000 Why. "
+    "Signed-off-by: Ada Example <ada@xxxxxxxxxxx> --- {diff} _ Patches currently in -mm which might be from "
+    "ada@xxxxxxxxxxx are mm-example-one.patch mm-example-two.patch "
+)
+
+
+def notice(number: str, lines: list[str]) -> str:
+    """A notice of the -mm tree in one physical line, with a diffstat and a diff as quilt makes it."""
+    words = " ".join(" ".join(lines).split())
+    labelled = words.replace("--- a/mm/example.c ", f"--- a/mm/example.c~mm-{number} ").replace("+++ b/", "+++ a/")
+    return NOTICE.format(title=f"mm: example {number}", name=f"mm-example-{number}", diff=labelled)
+
+
 def repaired(mail: Mail, files: Files) -> Repaired:
     damaged = read_damaged(mail)
     assert damaged is not None

@@ -18,13 +18,6 @@ from tests.series import damage
 BEFORE = "int f(void)\n{\n\tint a;\n\n\ta = 1;\n\treturn a;\n}\n"
 MIDDLE = BEFORE.replace("\ta = 1;\n", "\ta = 1;\n\ta++;\n")
 AFTER = MIDDLE.replace("\ta++;\n", "\tif (a)\n\t\ta--;\n")
-NOTICE = (
-    "The patch titled Subject: {title} has been added to the -mm mm-unstable branch. Its filename is {name}.patch "
-    "This patch will later appear in the branch ------------------------------------------------------ "
-    "From: Ada Example <ada@xxxxxxxxxxx> Subject: {title} Date: Thu, 1 Jan 2026 10:00:00 +0000 Why. "
-    "Signed-off-by: Ada Example <ada@xxxxxxxxxxx> --- {diff} _ Patches currently in -mm which might be from "
-    "ada@xxxxxxxxxxx are mm-example-one.patch mm-example-two.patch "
-)
 
 
 @pytest.fixture
@@ -34,13 +27,8 @@ def processes() -> Iterator[Processes]:
 
 
 def notice(number: str, before: str, after: str) -> str:
-    """A notice of the -mm tree in one physical line."""
     diff = damage.diff_of({"mm/example.c": (before, after)})
-    words = " ".join(" ".join([*damage.stat_of(diff), *diff[1:]]).split())
-    labelled = words.replace("--- a/mm/example.c ", f"--- a/mm/example.c~mm-example-{number} ").replace(
-        "+++ b/", "+++ a/"
-    )
-    return NOTICE.format(title=f"mm: example {number}", name=f"mm-example-{number}", diff=labelled)
+    return damage.notice(number, [*damage.stat_of(diff), *diff[1:]])
 
 
 def test_each_patch_is_repaired_on_top_of_those_before_it(tmp_path: Path, processes: Processes) -> None:
@@ -85,29 +73,7 @@ def test_an_overlay_shows_files_as_patches_leave_them() -> None:
     assert not overlay.advance(b"From: a\n\nno diff\n")
 
 
-REPLY = """\
-Re: [PATCH] mm: move the example
-
-From: Rev Reviewer
-Date: Tue Mar 03 2026 - 12:07:09 EST
-
-On Tue, Mar 3, 2026 at 6:11 AM Ada Example
-<ada@xxxxxxxxxxx> wrote:
-{quoted}
-"""
 PROVEN = "patch 1: {}: all lines proven by the blob {}"
-
-
-def reply(files: damage.Files) -> str:
-    """A saved archive page of a reply that quotes a patch: blanks collapsed, a remark in the middle of it."""
-    lines = [
-        "", "It belongs elsewhere.", "", "Signed-off-by: Ada Example <ada@xxxxxxxxxxx>", "---",
-        *damage.stat_of(damage.diff_of(files)), "", *damage.diff_of(files, blobs=True), "--", "2.50.1",
-    ]  # fmt: skip
-    quoted = [f"> {' '.join(line.split())}".rstrip() for line in lines]
-    middle = next(index for index, line in enumerate(quoted) if line.startswith("> +")) + 2
-    quoted[middle:middle] = ["", "Why here?", "+ if (x)", ""]
-    return REPLY.format(quoted="\n".join(quoted))
 
 
 MOVED = "static int g(int  a,\n\tint b)\n{\n\tif (a)\n\t\treturn a + b;\n\n\treturn   b;\n}\n\n"
@@ -119,7 +85,7 @@ QUOTED = {
 
 def test_a_patch_that_a_reply_quotes_is_rebuilt_where_its_base_is_given(tmp_path: Path, processes: Processes) -> None:
     path = tmp_path / "page.txt"
-    path.write_text(reply(QUOTED))
+    path.write_text(damage.reply(QUOTED))
     with pytest.raises(UserError, match="whitespace lost"):
         read_series(str(path), processes=processes, repo=None)
     tree = {name: before.encode() for name, (before, _) in QUOTED.items()}
@@ -134,7 +100,7 @@ def test_a_patch_that_a_reply_quotes_is_rebuilt_where_its_base_is_given(tmp_path
 
 def test_a_patch_that_a_reply_quotes_is_refused_on_another_base(tmp_path: Path, processes: Processes) -> None:
     path = tmp_path / "page.txt"
-    path.write_text(reply(QUOTED))
+    path.write_text(damage.reply(QUOTED))
     with pytest.raises(UserError) as caught:
         read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: BEFORE.encode() + b"\n")
     assert all(damage.blob(before)[:12] in caught.value.what for before, _ in QUOTED.values())

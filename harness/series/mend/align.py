@@ -331,6 +331,7 @@ class _Search:
         others: list[int] = []
         limit = min(at + 1 + MAX_ADDED_CHARS, task.end)
         starred = chars[at + 1 : at + 2] == b"*" and task.stream.is_gap(at + 2)
+        returns = chars.startswith(b"return", at + 1) and task.stream.is_gap(at + 7)
         for end in range(at + 1, limit + 1):
             if not self._starts[end]:
                 continue
@@ -342,10 +343,12 @@ class _Search:
                 continue
             self._budget.spend(1, task.where)
             line, after, increment = chars[at + 1 : end], chars[end + 1 : end + 3], self._is_increment(end)
-            if not task.c or breaks.may_split(line, after, increment=increment, star=starred):
+            if not task.c or breaks.may_split(line, after, increment=increment, star=starred, returns=returns):
                 before_pluses.append((end, breaks.split_cost(line, after) if task.c else 0))
             star = after == b"*/" or (after[:1] == b"*" and task.stream.is_gap(end + 2))
             joins = breaks.may_join(line, after, increment=increment) and not (star and breaks.in_comment(line))
+            if not line:
+                joins = increment or breaks.may_begin(chars[max(0, at - 1) : at])
             if task.c and not joins:
                 return before_pluses, others, end
         return before_pluses, others, limit

@@ -25,6 +25,11 @@ def is_c(path: str) -> bool:
     return _C_FILE.search(path) is not None
 
 
+def may_begin(previous: bytes) -> bool:
+    """Whether a line may begin with the operator `+`, by the character that the line before ends with."""
+    return not previous or previous[0] in _OPERAND_ENDS
+
+
 def may_join(before: bytes, after: bytes, *, increment: bool) -> bool:
     """Whether `+` may stand in a line between `before`, what it has so far, and `after`; `increment`: as in `++i`."""
     if increment or not before or in_comment(before) or _in_string(before):
@@ -34,10 +39,11 @@ def may_join(before: bytes, after: bytes, *, increment: bool) -> bool:
     return before[-1] in _OPERAND_ENDS and not _is_whole_head(before)
 
 
-def may_split(line: bytes, after: bytes, *, increment: bool, star: bool) -> bool:
+def may_split(line: bytes, after: bytes, *, increment: bool, star: bool, returns: bool) -> bool:
     """Whether an added line may end as `line` (bare) where one follows that begins with `after`.
 
     `star`: the line begins with a star and a blank, as lines do in a comment; all those below it do then.
+    `returns`: it begins with `return`, so it ends in a semicolon or goes on.
     """
     if after.startswith(b"=") or increment or (star and b"*/" not in line and not after.startswith((b"*", b"+"))):
         return False
@@ -49,7 +55,7 @@ def may_split(line: bytes, after: bytes, *, increment: bool, star: bool) -> bool
         return True
     if _HEAD.match(line):
         return line.count(b"(") <= line.count(b")")
-    return line.count(b"(") <= line.count(b")") and not _ASSIGNED.search(line)
+    return not returns and line.count(b"(") <= line.count(b")") and not _ASSIGNED.search(line)
 
 
 def split_cost(line: bytes, after: bytes) -> int:
