@@ -105,13 +105,13 @@ On Tue, Mar 3, 2026 at 6:11 AM Ada Example
 """
 
 
-def reply(files: Files) -> str:
-    """A saved archive page of a reply that quotes a patch: blanks collapsed, a remark in the middle of it."""
+def reply(files: Files, *, collapse: bool = True) -> str:
+    """A saved archive page of a reply that quotes a patch, blanks collapsed, with a remark in the middle of it."""
     lines = [
         "", "It belongs elsewhere.", "", "Signed-off-by: Ada Example <ada@xxxxxxxxxxx>", "---",
         *stat_of(diff_of(files)), "", *diff_of(files, blobs=True), "--", "2.50.1",
     ]  # fmt: skip
-    quoted = [f"> {' '.join(line.split())}".rstrip() for line in lines]
+    quoted = [f"> {' '.join(line.split()) if collapse else line}".rstrip() for line in lines]
     middle = next(index for index, line in enumerate(quoted) if line.startswith("> +")) + 2
     quoted[middle:middle] = ["", "Why here?", "+ if (x)", ""]
     return REPLY.format(quoted="\n".join(quoted))

@@ -104,3 +104,15 @@ def test_a_patch_that_a_reply_quotes_is_refused_on_another_base(tmp_path: Path, 
     with pytest.raises(UserError) as caught:
         read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: BEFORE.encode() + b"\n")
     assert all(damage.blob(before)[:12] in caught.value.what for before, _ in QUOTED.values())
+
+
+def test_a_patch_that_is_only_quoted_is_taken_as_it_stands(tmp_path: Path, processes: Processes) -> None:
+    path = tmp_path / "page.txt"
+    after = QUOTED["mm/example.c"][1].replace("return a;", "return  a;\t/* odd */")
+    files = {"mm/example.c": (BEFORE, after)}
+    path.write_text(damage.reply(files, collapse=False))
+    with pytest.raises(UserError, match="quoted in a reply"):
+        read_series(str(path), processes=processes, repo=None)
+    series = read_series(str(path), processes=processes, repo=None, repair=lambda _path, _blob: BEFORE.encode())
+    assert "\n".join(damage.diff_of(files, blobs=True)).replace("\n \n", "\n\n") in series.patches[0].mail.decode()
+    assert any("as it stands" in words for words in series.warnings)
