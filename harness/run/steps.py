@@ -253,7 +253,7 @@ class Steps:
             log = self.layout.build_log(target.arch, target.profile.name)
             build = self._builder.build(
                 self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
-                nice=min(19, 10 * order), say=report.say, log=log,
+                nice=round(19 * order / max(1, len(self.targets) - 1)), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)
