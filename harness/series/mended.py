@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.errors import UserError
 from harness.series.damaged import read_damaged
 from harness.series.mail import Mail
+from harness.series.order import Incomplete
 from harness.series.overlay import Overlay, apply_exactly
 from harness.series.pages.quoted import QUOTED
 from harness.series.patch import Piece, examine
@@ -37,6 +38,11 @@ def _series(series: SurveyedSeries, content: Content) -> SurveyedSeries:
     replaced = {id(piece.error) for piece in damaged}
     said = {f"patch {patch.number}: {words}" for patch in series.patches for words in patch.piece.warnings}
     others = tuple(error for error in series.objections if id(error) not in replaced)
+    gaps = tuple(error for error in others if isinstance(error, Incomplete))
+    if len(damaged) == len(patches) and series.present == tuple(range(1, len(patches) + 1)):
+        # All that they build on is there, as the tree has just proven: only later patches are missing.
+        others = tuple(error for error in others if error not in gaps)
+        mender.notes += [gap.what.rpartition("series incomplete: ")[2] for gap in gaps]
     return replace(
         series, patches=patches, objections=(*mender.objections, *others),
         warnings=(*(words for words in series.warnings if words not in said), *mender.notes),

@@ -17,6 +17,10 @@ from harness.series.threads import title_key
 _SAY = "or name what to apply, in order, in a quilt `series` file beside the patches"
 
 
+class Incomplete(UserError):
+    """Patches that a series says to have are not here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Duplicate:
     """A patch that was there twice; `same` says whether the other copy does the same."""
@@ -63,7 +67,7 @@ def resolve(source: str, found: Set) -> Ordered:
             warnings.append(words)  # an -mm notice is a whole by itself, and what it builds on is here
         else:
             fix = f"add the missing patches, {_SAY}"
-            objections.append(UserError(f"{source}: series incomplete: {words}", fix=fix))
+            objections.append(Incomplete(f"{source}: series incomplete: {words}", fix=fix))
     return Ordered(tuple(numbered), found.total, missing, tuple(duplicates), tuple(objections), tuple(warnings))
 
 
@@ -74,7 +78,7 @@ def _stacked(source: str, found: Set) -> Ordered:
     objections = []
     if absent := [name for name in inner if name not in have and name not in found.fixes]:
         what = f"series incomplete: {', '.join(absent)} of the -mm stack missing between its patches"
-        objections.append(UserError(f"{source}: {what}", fix="add their mails"))
+        objections.append(Incomplete(f"{source}: {what}", fix="add their mails"))
     numbered = tuple(enumerate(found.patches, 1))
     return Ordered(numbered, None if found.stack else len(numbered), (), (), tuple(objections), ())
 

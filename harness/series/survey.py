@@ -16,7 +16,7 @@ from harness.series.answers import Answers, Candidate
 from harness.series.diffstat import Stated
 from harness.series.grouping import Set, group, in_order, relatives, stacked
 from harness.series.hints import together
-from harness.series.order import Duplicate, Ordered, resolve
+from harness.series.order import Duplicate, Incomplete, Ordered, resolve
 from harness.series.patch import Kind, Piece, examine
 from harness.series.sources import Opened
 from harness.series.threads import title_key
@@ -70,7 +70,7 @@ class SurveyedSeries:
     @property
     def only_incomplete(self) -> bool:
         """Whether nothing but missing patches is in the way."""
-        return bool(self.missing) and len(self.objections) == 1 and not isinstance(self.objections[0], InputError)
+        return bool(self.objections) and all(isinstance(error, Incomplete) for error in self.objections)
 
 
 @dataclass(frozen=True, slots=True)

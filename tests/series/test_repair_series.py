@@ -98,6 +98,20 @@ def test_a_patch_that_a_reply_quotes_is_rebuilt_where_its_base_is_given(tmp_path
         assert PROVEN.format(name, damage.blob(after)[:12]) in series.warnings
 
 
+def test_later_patches_may_be_missing_where_the_tree_proves_the_first(tmp_path: Path, processes: Processes) -> None:
+    for number, total in ((1, 2), (2, 2)):
+        path = tmp_path / f"{number}.txt"
+        path.write_text(damage.reply(QUOTED).replace("[PATCH]", f"[PATCH {number}/{total}]"))
+        survey = read_survey([str(path)], processes=processes, repo=None)
+        tree = {name: before.encode() for name, (before, _) in QUOTED.items()}
+        repaired = mended(survey, lambda name, _, tree=tree: tree.get(name))  # type: ignore[misc]
+        if number == 1:
+            assert any("1 of 2 only; 2 missing" in words for words in choose(repaired).warnings)
+        else:
+            with pytest.raises(UserError, match="2 of 2 only; 1 missing"):
+                choose(repaired)
+
+
 def test_a_patch_that_a_reply_quotes_is_refused_on_another_base(tmp_path: Path, processes: Processes) -> None:
     path = tmp_path / "page.txt"
     path.write_text(damage.reply(QUOTED))
