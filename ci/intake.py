@@ -17,7 +17,7 @@ _MEASURE = """
 import resource, sys, time
 from harness.host.process import Processes
 from harness.series.patch import read_piece
-from harness.series.sources import open_source
+from harness.series.sources.source import open_source
 with Processes() as processes:
     started, count = time.monotonic(), 0
     for mail in open_source(sys.argv[1], processes=processes, repo=None).mails:

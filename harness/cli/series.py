@@ -14,8 +14,8 @@ from harness.errors import UserError
 from harness.host.process import Processes
 
 if TYPE_CHECKING:
-    from harness.series.listing import States
-    from harness.series.survey import Survey
+    from harness.series.survey.listing import States
+    from harness.series.survey.survey import Survey
 
 _tree_option = click.option(
     "--tree", metavar="TREE", help="The tree to hold the patches against, or the git clone of a range [.]."
@@ -43,7 +43,7 @@ def show(sources: tuple[str, ...], tree: str | None, repair: bool, as_json: bool
     taken together, as one document. A series that cannot be applied is shown with the reason.
     """
     from harness.cli.series_text import as_text  # noqa: PLC0415 - start-up time
-    from harness.series.listing import as_data  # noqa: PLC0415
+    from harness.series.survey.listing import as_data  # noqa: PLC0415
 
     with Processes() as processes:
         found = _read(sources, tree, processes, repair=repair)
@@ -65,8 +65,8 @@ def export(sources: tuple[str, ...], tree: str | None, repair: bool, output: str
     A -fix mail is written right after its patch, with a header X-Vmaharness-Fixup-For: `git am` makes a commit of its
     own of it, where a run squashes it. What cannot be applied is not written.
     """
-    from harness.series.export import as_mailbox  # noqa: PLC0415 - start-up time
     from harness.series.read import choose  # noqa: PLC0415
+    from harness.series.survey.export import as_mailbox  # noqa: PLC0415 - start-up time
 
     with Processes() as processes:
         chosen = choose(_read(sources, tree, processes, repair=repair))

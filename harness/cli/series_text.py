@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.model import BaseState, FileBase
 from harness.series.diffstat import counted
-from harness.series.listing import States, author_of, chosen_of, completeness
-from harness.series.survey import Survey, SurveyedPatch, SurveyedSeries, reason, short
+from harness.series.survey.listing import States, author_of, chosen_of, completeness
+from harness.series.survey.survey import Survey, SurveyedPatch, SurveyedSeries, reason, short
 
 _FINE = (BaseState.EXACT, BaseState.NEW)
 _WORST = (BaseState.MISMATCH, BaseState.BROKEN, BaseState.OTHER, BaseState.UNKNOWN)

@@ -11,11 +11,11 @@ from harness.kernel.git import Git, contents_at
 from harness.kernel.source import resolve_tree
 from harness.model import Series, Tree
 from harness.run.sources import Archives
-from harness.series.mended import mended
-from harness.series.overlay import Overlay
+from harness.series.mend.mended import mended
+from harness.series.mend.overlay import Overlay
+from harness.series.mend.repair import Content
 from harness.series.read import as_series, choose, read_survey
-from harness.series.repair import Content
-from harness.series.survey import Survey
+from harness.series.survey.survey import Survey
 
 
 def read_repaired(

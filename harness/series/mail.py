@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.errors import InputError
-from harness.series.mailbox import RawMail, is_separator
+from harness.series.sources.mailbox import RawMail, is_separator
 
 _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 1000

@@ -13,10 +13,10 @@ from harness.series.diff import Diff, parse_diff
 from harness.series.diffstat import Stated, stated_in, wrong_files, wrong_lines
 from harness.series.hints import hints_in
 from harness.series.mail import Mail, Text, decode_words, parse_mail
-from harness.series.mailbox import RawMail
 from harness.series.pages import unwrap
+from harness.series.sources.mailbox import RawMail
 from harness.series.subject import Subject, parse_subject
-from harness.series.trailers import has_patch, is_masked, person, trailers_of
+from harness.series.survey.trailers import has_patch, is_masked, person, trailers_of
 
 _IN_BODY = re.compile(rb"(From|Subject|Date):[ \t]*(.{1,1000})")
 _ADDRESS = re.compile(r"[^\s<>@]{1,200}@[^\s<>@]{1,200}")
@@ -157,7 +157,7 @@ def _cover(piece: Piece, mail: Mail) -> Piece:
 
 def _damaged(piece: Piece, mail: Mail) -> Piece:
     """A patch that can be told of, but not applied."""
-    from harness.series.damaged import read_damaged  # noqa: PLC0415 - start-up time
+    from harness.series.mend.damaged import read_damaged  # noqa: PLC0415 - start-up time
 
     fix = "--repair rebuilds it from the tree it is for; the author's own mail needs no repair"
     error = InputError(mail.place, mail.line if mail.line > 2 else 0, mail.damage, fix=fix)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import Series
-from harness.series.sources import KINDS, open_source
-from harness.series.survey import Survey, SurveyedSeries, survey
+from harness.series.sources.source import KINDS, open_source
+from harness.series.survey.survey import Survey, SurveyedSeries, survey
 
 if TYPE_CHECKING:
-    from harness.series.repair import Content
+    from harness.series.mend.repair import Content
 
 
 def read_series(source: str, *, processes: Processes, repo: Path | None, repair: Content | None = None) -> Series:
@@ -36,7 +36,7 @@ def read_survey(
     opened = [open_source(source, processes=processes, repo=repo) for source in sources]
     found = survey(", ".join(each.source for each in opened), opened)
     if repair is not None:
-        from harness.series.mended import mended  # noqa: PLC0415 - start-up time
+        from harness.series.mend.mended import mended  # noqa: PLC0415 - start-up time
 
         found = mended(found, repair)
     if found.series or found.replies:

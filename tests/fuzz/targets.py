@@ -11,22 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.series.damaged import read_damaged
 from harness.series.diff import parse_diff
-from harness.series.directory import listed_names
-from harness.series.export import as_mailbox
-from harness.series.listing import as_data
 from harness.series.mail import Mail, Text, decode_words, parse_mail
-from harness.series.mailbox import RawMail
+from harness.series.mend.damaged import read_damaged
+from harness.series.mend.repair import repair
 from harness.series.pages import is_bot_wall, read_page
 from harness.series.patch import Kind, Piece, read_piece
 from harness.series.paths import path_objection, unquote
-from harness.series.quilt import as_mail
 from harness.series.read import choose
-from harness.series.repair import repair
-from harness.series.sources import Opened, is_mailbox, read_stream
+from harness.series.sources.directory import listed_names
+from harness.series.sources.mailbox import RawMail
+from harness.series.sources.quilt import as_mail
+from harness.series.sources.source import Opened, is_mailbox, read_stream
 from harness.series.subject import parse_subject
-from harness.series.survey import survey
+from harness.series.survey.export import as_mailbox
+from harness.series.survey.listing import as_data
+from harness.series.survey.survey import survey
 
 OLD = b"""\
 int f(int a)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from difflib import unified_diff
 from itertools import pairwise
 
-from harness.series.damaged import read_damaged
 from harness.series.mail import Mail, Text
-from harness.series.repair import Repaired, repair
+from harness.series.mend.damaged import read_damaged
+from harness.series.mend.repair import Repaired, repair
 
 HEADERS = {
     "from": b"Ada Example <ada@xxxxxxxxxxx>",

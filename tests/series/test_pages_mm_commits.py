@@ -8,9 +8,9 @@ import pytest
 
 from harness.errors import InputError
 from harness.series.mail import Mail, parse_mail
-from harness.series.mailbox import split_mails
 from harness.series.pages import read_page, unwrap
 from harness.series.patch import Kind, read_piece
+from harness.series.sources.mailbox import split_mails
 from harness.series.subject import parse_subject
 
 PAGES = Path(__file__).parents[1] / "data" / "pages"

@@ -16,9 +16,10 @@ import pytest
 
 from harness.errors import Cancelled, HarnessError, InfraError, UserError
 from harness.host.process import Processes, Stop
-from harness.series import read_series, remote
+from harness.series import read_series
 from harness.series.patch import Kind, Piece, read_piece
-from harness.series.sources import Opened, open_source
+from harness.series.sources import remote
+from harness.series.sources.source import Opened, open_source
 
 WALL = b"<!doctype html><html><title>Making sure you&#39;re not a bot!</title></html>"
 

@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError, UserError
-from harness.series.damaged import read_damaged
 from harness.series.diff import parse_diff
 from harness.series.mail import Mail, parse_mail
-from harness.series.mailbox import split_mails
-from harness.series.repair import Repaired, repair
+from harness.series.mend.damaged import read_damaged
+from harness.series.mend.repair import Repaired, repair
+from harness.series.sources.mailbox import split_mails
 from tests.series import damage
 
 LINES = st.sampled_from(

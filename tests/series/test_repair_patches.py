@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import UserError
-from harness.series.damaged import read_damaged
 from harness.series.mail import Mail
-from harness.series.repair import repair
+from harness.series.mend.damaged import read_damaged
+from harness.series.mend.repair import repair
 from tests.series import damage
 from tests.series.damage import collapsed, diff_of, flattened, repaired
 

@@ -10,8 +10,8 @@ import pytest
 from harness.errors import UserError
 from harness.host.process import Processes
 from harness.series.mail import Text
-from harness.series.mended import mended
-from harness.series.overlay import Overlay, apply_exactly
+from harness.series.mend.mended import mended
+from harness.series.mend.overlay import Overlay, apply_exactly
 from harness.series.read import choose, read_series, read_survey
 from tests.series import damage
 

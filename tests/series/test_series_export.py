@@ -11,8 +11,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.host.process import Processes
-from harness.series.export import as_mailbox
 from harness.series.read import choose, read_series, read_survey
+from harness.series.survey.export import as_mailbox
 
 MakeMail = Callable[..., bytes]
 

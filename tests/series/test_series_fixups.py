@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.series.fixups import find_parent, is_fix, mangle, place_of
+from harness.series.survey.fixups import find_parent, is_fix, mangle, place_of
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from harness.host.process import Processes
 from harness.series import read_series
 from harness.series.diff import parse_diff
 from harness.series.mail import Text, decode_words
-from harness.series.mailbox import split_mails
 from harness.series.patch import read_piece
 from harness.series.paths import path_objection, unquote
+from harness.series.sources.mailbox import split_mails
 
 LINES = st.sampled_from(
     [

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.series import mailbox
 from harness.series.mail import Mail, decode_words, parse_mail
-from harness.series.mailbox import RawMail, read_mails, split_mails
+from harness.series.sources import mailbox
+from harness.series.sources.mailbox import RawMail, read_mails, split_mails
 
 
 def split(data: bytes) -> list[RawMail]:

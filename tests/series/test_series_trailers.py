@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.series.trailers import is_masked, merged, person, trailers_of
+from harness.series.survey.trailers import is_masked, merged, person, trailers_of
 
 BO = "Reviewed-by: Bo Example <bo@example.org>"
 

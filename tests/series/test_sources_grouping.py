@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.series import grouping
-from harness.series.grouping import Set, group, relatives
 from harness.series.patch import Kind, Piece
 from harness.series.subject import Subject
+from harness.series.survey import grouping
+from harness.series.survey.grouping import Set, group, relatives
 
 NAMES = st.sampled_from(["", "a", "b", "c"])
 

@@ -11,11 +11,12 @@ import pytest
 
 from harness.errors import HarnessError, InputError
 from harness.host.process import Processes
-from harness.series import mailbox, read_series
+from harness.series import read_series
 from harness.series.diff import parse_diff
 from harness.series.mail import Text, parse_mail
-from harness.series.mailbox import RawMail, split_blocks
 from harness.series.patch import read_piece
+from harness.series.sources import mailbox
+from harness.series.sources.mailbox import RawMail, split_blocks
 
 MakeMail = Callable[..., bytes]
 HUNK = "@@ -0,0 +1 @@\n+x\n"

@@ -14,11 +14,12 @@ import pytest
 
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
-from harness.series import mailbox, sources
 from harness.series.mail import Mail, Text
-from harness.series.mailbox import RawMail, split_blocks, split_mails
 from harness.series.patch import Kind, Piece, read_piece
-from harness.series.sources import Opened, is_mailbox, open_source
+from harness.series.sources import mailbox
+from harness.series.sources import source as sources
+from harness.series.sources.mailbox import RawMail, split_blocks, split_mails
+from harness.series.sources.source import Opened, is_mailbox, open_source
 
 MakeMail = Callable[..., bytes]
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.data import plans_dir
 from harness.plan.load import load_plan
-from harness.series.remote import is_remote
+from harness.series.sources.remote import is_remote
 
 OF_SERIES = {
     "vm-lock-to-refcount-v6": "20241216192419.2970941-1-surenb@google.com",

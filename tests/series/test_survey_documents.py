@@ -11,7 +11,7 @@ from harness.errors import InputError, UserError
 from harness.host.process import Processes
 from harness.model import BaseHints
 from harness.series.read import choose, read_series, read_survey
-from harness.series.survey import Survey, SurveyedSeries, reason
+from harness.series.survey.survey import Survey, SurveyedSeries, reason
 
 MakeMail = Callable[..., bytes]
 

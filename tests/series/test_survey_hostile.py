@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, InputError
-from harness.series import survey as surveying
-from harness.series.listing import as_data
 from harness.series.mail import Mail, Text
-from harness.series.mailbox import RawMail, split_mails
 from harness.series.read import choose
-from harness.series.sources import Opened
-from harness.series.survey import survey
+from harness.series.sources.mailbox import RawMail, split_mails
+from harness.series.sources.source import Opened
+from harness.series.survey import survey as surveying
+from harness.series.survey.listing import as_data
+from harness.series.survey.survey import survey
 
 TITLES = st.sampled_from(["mm: a", "mm: b", "mm-a-fix", "mm-a-fix-2", "mm-b-v2", "", "Mm:  A"])
 WORDS = st.lists(

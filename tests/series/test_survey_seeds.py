@@ -11,7 +11,7 @@ import pytest
 from harness.errors import UserError
 from harness.host.process import Processes
 from harness.series.read import choose, read_survey
-from harness.series.survey import Survey, SurveyedSeries, reason
+from harness.series.survey.survey import Survey, SurveyedSeries, reason
 
 
 @pytest.fixture

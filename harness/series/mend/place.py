@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.errors import UserError
-from harness.series.damaged import DamagedHunk
 from harness.series.mend import breaks
 from harness.series.mend.align import CONTEXT_COST, Reading, Task, distinct, read_hunk
 from harness.series.mend.budget import Budget
+from harness.series.mend.damaged import DamagedHunk
 from harness.series.mend.stream import bare
 
 MAX_HEADING_CHARS = 80

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from harness.errors import InputError
 from harness.model import FileChange
-from harness.series.damaged import Damaged
 from harness.series.diff import parse_diff
 from harness.series.mail import Mail, Text
+from harness.series.mend.damaged import Damaged
 from harness.series.mend.stream import EMPTY_LINE, bare
 
 

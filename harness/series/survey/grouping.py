@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import UserError
-from harness.series.fixups import find_parent, is_fix, mangle
 from harness.series.patch import Kind, Piece
-from harness.series.threads import roots, title_key
+from harness.series.survey.fixups import find_parent, is_fix, mangle
+from harness.series.survey.threads import roots, title_key
 
 MAX_COMPARISONS = 2_000_000  # of a document; what a list sends in a year needs a tenth
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import InputError, UserError
-from harness.series.mailbox import RawMail, read_whole
+from harness.series.sources.mailbox import RawMail, read_whole
 
 _MAX_FILES = 100_000
 _DELIVERED = re.compile(r"\d{1,20}")

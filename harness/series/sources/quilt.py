@@ -10,8 +10,8 @@ import re
 
 from harness.errors import InputError
 from harness.series.mail import Mail, Text, charset_of, header_names, parse_mail
-from harness.series.mailbox import RawMail
 from harness.series.pages.plain import plain_patch
+from harness.series.sources.mailbox import RawMail
 
 _HEADER = re.compile(rb"(from|author|subject|date|message-id):[ \t]{0,99}(\S.{0,1000})", re.IGNORECASE)
 _DIFF = (b"diff --git ", b"Index: ", b"--- ")

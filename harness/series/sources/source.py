@@ -11,13 +11,13 @@ from typing import IO
 
 from harness.errors import InputError, UserError
 from harness.host.process import Processes
-from harness.series.directory import read_directory, series_file
-from harness.series.gitrange import looks_like_range, read_range
 from harness.series.mail import Mail, header_names
-from harness.series.mailbox import BLOCK_BYTES, RawMail, is_separator, split_blocks, unpacked
-from harness.series.maildir import is_maildir, read_maildir
 from harness.series.pages import read_page
-from harness.series.remote import fetch_thread, is_remote
+from harness.series.sources.directory import read_directory, series_file
+from harness.series.sources.gitrange import looks_like_range, read_range
+from harness.series.sources.mailbox import BLOCK_BYTES, RawMail, is_separator, split_blocks, unpacked
+from harness.series.sources.maildir import is_maildir, read_maildir
+from harness.series.sources.remote import fetch_thread, is_remote
 
 KINDS = (
     "give a mailbox, a maildir, a directory of patches, a saved archive page, - for standard input, a Message-ID or"

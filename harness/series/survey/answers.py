@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.series.grouping import Set
 from harness.series.patch import Answer, Piece
 from harness.series.subject import Subject
-from harness.series.threads import ById, Replies, title_key
-from harness.series.trailers import merged
+from harness.series.survey.grouping import Set
+from harness.series.survey.threads import ById, Replies, title_key
+from harness.series.survey.trailers import merged
 
 _MAX_STEPS = 200  # up a thread
 _MAX_SAID = 20  # of what is only told

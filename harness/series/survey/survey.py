@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from harness.errors import InputError, UserError
 from harness.model import BaseHints, Patch
-from harness.series import fixups
-from harness.series.answers import Answers, Candidate
 from harness.series.diffstat import Stated
-from harness.series.grouping import Set, group, in_order, relatives, stacked
 from harness.series.hints import together
-from harness.series.order import Duplicate, Incomplete, Ordered, resolve
 from harness.series.patch import Kind, Piece, examine
-from harness.series.sources import Opened
-from harness.series.threads import title_key
+from harness.series.sources.source import Opened
+from harness.series.survey import fixups
+from harness.series.survey.answers import Answers, Candidate
+from harness.series.survey.grouping import Set, group, in_order, relatives, stacked
+from harness.series.survey.order import Duplicate, Incomplete, Ordered, resolve
+from harness.series.survey.threads import title_key
 
 _BLANK = "*** SUBJECT HERE ***"  # of a cover letter that nobody filled in
 _MAX_MAILS = 200_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import InfraError, MissingTool, UserError
 from harness.host.process import Completed, Processes
-from harness.series.mailbox import RawMail, split_blocks
+from harness.series.sources.mailbox import RawMail, split_blocks
 
 # The user's own settings must not change what a patch looks like, nor run anything (external diffs, textconv).
 _CLEAN = (

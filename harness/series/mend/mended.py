@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.errors import UserError
-from harness.series.damaged import read_damaged
 from harness.series.mail import Mail
-from harness.series.order import Incomplete
-from harness.series.overlay import Overlay, apply_exactly
+from harness.series.mend.damaged import read_damaged
+from harness.series.mend.overlay import Overlay, apply_exactly
+from harness.series.mend.repair import Content, repair
 from harness.series.pages.quoted import QUOTED
 from harness.series.patch import Piece, examine
-from harness.series.repair import Content, repair
-from harness.series.survey import Survey, SurveyedPatch, SurveyedSeries
+from harness.series.survey.order import Incomplete
+from harness.series.survey.survey import Survey, SurveyedPatch, SurveyedSeries
 
 
 def mended(found: Survey, content: Content) -> Survey:

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import InputError, UserError
 from harness.series.mail import Mail
-from harness.series.mailbox import RawMail, read_mails
-from harness.series.quilt import as_mail
+from harness.series.sources.mailbox import RawMail, read_mails
+from harness.series.sources.quilt import as_mail
 
 _SUFFIXES = (".patch", ".eml", ".mbox", ".mbx")
 _MAX_FILES = 10_000

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from harness.errors import UserError
 from harness.model import FileBase, FileChange
 from harness.series.diffstat import Stated, counted
-from harness.series.order import gap_words
 from harness.series.patch import Piece
 from harness.series.read import pick
-from harness.series.survey import Survey, SurveyedPatch, SurveyedSeries, reason, short
+from harness.series.survey.order import gap_words
+from harness.series.survey.survey import Survey, SurveyedPatch, SurveyedSeries, reason, short
 
 States = Mapping[int, Sequence[Sequence[FileBase]]]
 """By the place of a series in the survey: for each of its patches the files as they are in a tree."""

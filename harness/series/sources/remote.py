@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from harness.errors import HarnessError, InfraError, UserError
 from harness.host.process import Completed, Processes
 from harness.series.mail import parse_mail
-from harness.series.mailbox import BLOCK_BYTES, RawMail, split_blocks
+from harness.series.sources.mailbox import BLOCK_BYTES, RawMail, split_blocks
 from harness.series.subject import Subject, parse_subject
 
 HONOURED = re.compile(

@@ -13,7 +13,7 @@ from harness.errors import InputError
 from harness.model import FileChange
 from harness.series.diff import parse_diff
 from harness.series.mail import Text
-from harness.series.repair import Content
+from harness.series.mend.repair import Content
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _NO_NEWLINE = b"\\ No newline"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import UserError
-from harness.series.grouping import Set
 from harness.series.patch import Piece
-from harness.series.threads import title_key
+from harness.series.survey.grouping import Set
+from harness.series.survey.threads import title_key
 
 _SAY = "or name what to apply, in order, in a quilt `series` file beside the patches"
 

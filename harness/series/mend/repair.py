@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from harness.errors import InputError, UserError
 from harness.model import FileChange
-from harness.series.damaged import Damaged, DamagedFile, Stated
 from harness.series.mail import Mail, Text
 from harness.series.mend.align import Reading
 from harness.series.mend.budget import Budget
+from harness.series.mend.damaged import Damaged, DamagedFile, Stated
 from harness.series.mend.infer import Image, Inference, Style
 from harness.series.mend.known import Known
 from harness.series.mend.message import rewrap

@@ -1,0 +1,1 @@
+"""The kinds of source that a series comes from: each gives messages.  Knows no patches."""
