@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from harness.host.cache import Cache
+from harness.host.process import Processes
 
 Golden = Callable[[Path, str], str]
 
@@ -29,3 +32,17 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         return path.read_text(encoding="utf-8")
 
     return expected
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Programs that end with the test."""
+    with Processes() as started:
+        yield started
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    """A cache of its own."""
+    with Cache(tmp_path / "cache") as opened:
+        yield opened

@@ -6,19 +6,12 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox, probe
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 @pytest.fixture

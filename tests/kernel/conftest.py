@@ -6,7 +6,7 @@ import difflib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,18 +32,6 @@ def git(directory: Path, *arguments: str) -> str:
     """git as a user has it, in one of the tests' clones."""
     command = ["git", "-c", "init.defaultBranch=main", *arguments]
     return subprocess.run(command, cwd=directory, env=ENV, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "cache") as opened:
-        yield opened
 
 
 @pytest.fixture

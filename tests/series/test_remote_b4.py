@@ -118,12 +118,6 @@ def configure(monkeypatch: pytest.MonkeyPatch, midmask: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
-
-
 @pytest.fixture(autouse=True)
 def installed() -> None:
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,6 @@ from harness.host.process import Processes
 from harness.series.read import read_series
 
 WANTED = ("5eb0d77c4438", "4706c6769902", "688f3612e16d", "e7dbaf96aa17")
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 def test_a_quoted_patch_names_the_blobs_of_its_base(seeds: Path, processes: Processes) -> None:

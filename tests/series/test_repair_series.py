@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from tests.series import damage
 BEFORE = "int f(void)\n{\n\tint a;\n\n\ta = 1;\n\treturn a;\n}\n"
 MIDDLE = BEFORE.replace("\ta = 1;\n", "\ta = 1;\n\ta++;\n")
 AFTER = MIDDLE.replace("\ta++;\n", "\tif (a)\n\t\ta--;\n")
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 def notice(number: str, before: str, after: str) -> str:

@@ -6,7 +6,6 @@ The trees are those that earlier runs have left in the user's cache; they are re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ WANTED = {
     "include/linux/mmap_lock.h": "b50416fbba20",
     "mm/mmap_lock.c": "7421b7ea8001",
 }
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "cache") as opened:
-        yield opened
 
 
 @pytest.fixture

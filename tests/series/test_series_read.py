@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,6 @@ from harness.model import FileChange, Series
 from harness.series import read_series
 
 MakeMail = Callable[..., bytes]
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 def read(source: Path | str, processes: Processes, repo: Path | None = None) -> Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,6 @@ from harness.series.sources.mailbox import RawMail, split_blocks
 
 MakeMail = Callable[..., bytes]
 HUNK = "@@ -0,0 +1 @@\n+x\n"
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 def refusal(text: str) -> str:

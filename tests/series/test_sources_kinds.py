@@ -25,12 +25,6 @@ MakeMail = Callable[..., bytes]
 
 
 @pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
-
-
-@pytest.fixture
 def opened(processes: Processes) -> Callable[[Path | str], Opened]:
     return lambda source: open_source(str(source), processes=processes, repo=None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,6 @@ from harness.series.read import choose, read_series, read_survey
 from harness.series.survey.survey import Survey, SurveyedSeries, reason
 
 MakeMail = Callable[..., bytes]
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 @pytest.fixture

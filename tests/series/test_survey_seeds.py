@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,6 @@ from harness.errors import UserError
 from harness.host.process import Processes
 from harness.series.read import choose, read_survey
 from harness.series.survey.survey import Survey, SurveyedSeries, reason
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as started:
-        yield started
 
 
 def survey_of(seeds: Path, processes: Processes, *numbers: str) -> Survey:
