@@ -66,7 +66,7 @@ def build_id(path: Path) -> str:
                 return ""
             notes = (_id_in(data[offset : offset + size]) for offset, size in _notes(data))
             return next(filter(None, notes), "")
-    except (OSError, ValueError, struct.error):  # ValueError: an empty file
+    except (OSError, ValueError, OverflowError, struct.error):  # ValueError: an empty file
         return ""
 
 
