@@ -480,6 +480,22 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """One entry of a call trace: FUNCTION+OFFSET/SIZE, as the kernel names it."""
+
+    function: str
+    offset: int
+    size: int
+    sources: tuple[str, ...] = ()  # mm/memory.c:123; more than one (innermost first) where functions were inlined
+
+    @property
+    def text(self) -> str:
+        """`do_fault+0x12/0x34 (mm/memory.c:123)`."""
+        where = f" ({' '.join(self.sources)})" if self.sources else ""
+        return f"{self.function}+{self.offset:#x}/{self.size:#x}{where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something the kernel said on its console that it should not have."""
 
@@ -490,6 +506,9 @@ class Finding:
     line: int  # of the console log, from 1
     fingerprint: str
     timing: bool = False  # stalls and lockups: under TCG these may be slowness
+    frames: tuple[Frame, ...] = ()  # of its own call trace, innermost first
+    corrupted: bool = False  # cut: its end, or lines of it, are missing
+    undecoded: str = ""  # why frames have no source; "" where they have, or there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +527,7 @@ class Case:
     log: Path | None = (
         None  # what explains it: the console of the guest that ran it; None: that of the target's last boot
     )
+    capsule: Path | None = None  # of a failure: the directory that `vmaharness rerun` takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome
 _OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH}
 _SETTLE_S = 3.0
 _QUIET_S = 1.0
+_MARK_S = 1.0
 
 
 class Guest:
@@ -263,9 +264,17 @@ class Guest:
         return result.stdout
 
     def mark(self, text: str) -> None:
-        """Put a line into the kernel log, and so into the console between the kernel's own.  Raises GuestLost."""
-        line = f"<1>{text.splitlines()[0] if text else ''}"
-        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", line], timeout_s=self._config.command_s)
+        """Put a line into the kernel log, and wait until the console shows it: what came before is there then.
+
+        A console that does not show it within seconds is not waited for any longer.  Raises GuestLost.
+        """
+        text = text.splitlines()[0] if text else ""
+        before = self.console.size()
+        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", f"<1>{text}"], timeout_s=self._config.command_s)
+        patience = Deadline(self.pace.silence_s(_MARK_S))
+        while not (patience.expired or self.console.shows(text, before)):
+            self._raise_if_dead()
+            self._processes.stop.sleep(0.01)
 
     def console_text(self) -> str:
         """The console so far, as text."""

@@ -139,6 +139,8 @@ def _notes(steps: Steps) -> tuple[str, ...]:
     notes = [*steps.archives.notes]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
+    runners = (_done(target.test) for target in steps.targets)
+    notes += [note for runner in runners if runner is not None for note in runner.notes]
     tree = _tree(steps)
     said = tree.notes if tree is not None else ()
     return tuple(note for note in dict.fromkeys(notes) if note not in said)

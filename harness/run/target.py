@@ -62,11 +62,15 @@ class TargetRunner:
     ) -> None:
         self._arch = arch
         self._profile = profile
+        self.tasks = tuple(tasks)
         self._left = list(tasks)
         self._start = start
         self._config_digest = config_digest
         self._say = say
         self._heard = 0  # lines of the present guest's console
+        self._last = ""  # the command that ran last in the present guest
+        self._noted: set[str] = set()
+        self.notes: list[str] = []  # what a reader must know to believe the cases
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
         self.cases: list[Case] = []
@@ -104,13 +108,13 @@ class TargetRunner:
     def _boot(self, guest: LiveGuest) -> bool:
         """Boot and judge the boot; False when no command can be run in this guest or any other."""
         number = len(self.boots) + 1
-        self._heard = 0
+        self._heard, self._last = 0, ""
         self._say("booting" if number == 1 else f"booting a fresh guest (the {number}th)")
         boot = guest.boot()
         self.boots.append(boot)
         findings = self._listen(guest)
         name = "boot" if number == 1 else f"boot-{number}"
-        self.kernel_cases.append(judge.judge_boot(name, boot, findings))
+        self.kernel_cases.append(replace(judge.judge_boot(name, boot, findings), log=boot.console))
         if boot.outcome is not Outcome.PASS:
             return False
         if number == 1:
@@ -139,13 +143,14 @@ class TargetRunner:
         except GuestLost as lost:
             self.kernel_cases.append(Case("kernel", f"ready-{len(self.boots)}", Outcome.CRASH, message=lost.what))
             return
+        self._note_state(before, "the boot")
         while self._left:
             after = self._perform(guest, self._left.pop(0), before)
             if after is None:
                 return
             before = after
         if late := self._listen(guest):
-            self.kernel_cases.append(judge.judge_boot(f"after-{len(self.boots)}", self.boots[-1], late))
+            self._complain(late)
 
     def _probe(self, guest: LiveGuest) -> KernelState:
         shown = guest.run(PROBE, timeout_s=PROBE_S)
@@ -173,7 +178,11 @@ class TargetRunner:
         cases: tuple[Case, ...] = ()
         try:
             guest.mark(f"vmaharness: {suite.name} {command.name}")
+            if self._too_late(guest):
+                self._left.insert(0, task)
+                return None
             cases = suite.parse(command, guest.run(command.argv, timeout_s=command.timeout_s))
+            guest.mark(f"vmaharness: end of {suite.name} {command.name}")  # what was said before is on the console now
             after = self._probe(guest)
         except GuestLost as error:
             lost = error
@@ -191,9 +200,43 @@ class TargetRunner:
             lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
         )  # fmt: skip
         self.cases.extend(replace(case, log=self.boots[-1].console) for case in judged)
-        if after is None or judge.guest_is_spent(findings, after.debug_locks):
+        self._last = f"{suite.name}.{command.name}"
+        if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
             return None
+        self._note_state(after, self._last)
         return after
+
+    def _too_late(self, guest: LiveGuest) -> bool:
+        """What the kernel said between two commands is the earlier one's, or nobody's, and not the next one's.
+
+        True when nothing more should be run in this guest.
+        """
+        late = self._listen(guest)
+        if not late:
+            return False
+        self._complain(late)
+        return bool(judge.guest_is_spent(late, None))
+
+    def _complain(self, late: Sequence[Finding]) -> None:
+        boot = self.boots[-1]
+        case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late)
+        self.kernel_cases.append(replace(case, log=boot.console))
+
+    def _note_state(self, state: KernelState, when: str) -> None:
+        """Note, once each, what weakens every later case of this target."""
+        where = f"{self._arch} {self._profile}"
+        for table in state.tables:
+            if table.nearly_full:
+                full = f"{table.used} of {table.size} {table.name} are used after {when}"
+                self._note(table.name, f"{where}: lockdep is nearly full: {full}; when one is, it switches itself off")
+        if not state.armed:
+            why = "no clear_warn_once in debugfs"
+            self._note("once", f"{where}: a WARN_ONCE is heard once a guest, not once a case: {why}")
+
+    def _note(self, about: str, text: str) -> None:
+        if about not in self._noted:
+            self._noted.add(about)
+            self.notes.append(text)
 
 
 def lines_after(text: str, number: int) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.model import Finding
 from harness.verdict import rules
-from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers
+from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers, trace
 from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 
 MAX_FINDINGS = 1000
@@ -29,6 +29,7 @@ _STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS})")
 _BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS})", re.MULTILINE)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
+_DROPPED = "printk messages dropped **"
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
@@ -149,7 +150,8 @@ class _Scanner:
         last = lines.lines[-1]
         before = self._before(first)
         self._taken[first.caller] = last.start + 1
-        return _finding(lines, before, self._number(before[0].start if before else first.start))
+        number = self._number(before[0].start if before else first.start)
+        return _finding(lines, before, number, dropped=self._text.find(_DROPPED, first.start, last.start) >= 0)
 
     def _number(self, offset: int) -> int:
         """The line number of an offset; offsets mostly grow, so the text is counted once."""
@@ -171,6 +173,8 @@ class _Report:
         self.functions: list[str] = []
         self._traced = False  # the call trace that ends the report has begun
         self._framed = False
+        self._ended = False  # by its own end, and not because something else began or the log was over
+        self._died = False  # its own caller panicked next
         self._cut = first.message.startswith(CUT_HERE)
         if self._cut:
             self.rule = CUT_SHORT
@@ -199,6 +203,7 @@ class _Report:
             return rule.type == "list-corruption" and not self._framed and self._add(line)
         started = rules.find_rule(message)
         if started is not None and not self._absorbs(started[0]):
+            self._died = started[0].fatal
             return False
         if started is not None:
             if rule is CUT_SHORT:
@@ -207,8 +212,24 @@ class _Report:
             else:
                 self._note({name: value for name, value in started[1].groupdict().items() if value})
         elif self._past_trace(message):
+            self._ended = True
             return False
-        return self._add(line) and not self._is_last(message)
+        self._ended = self._is_last(message)
+        return self._add(line) and not self._ended
+
+    def is_whole(self, framed: bool) -> bool:
+        """Whether all of the report is there; `framed`: frames of its own trace are.
+
+        A trace has no end of its own everywhere, a panic none at all, and an oops that becomes one only that.
+        """
+        rule = self.rule
+        if rule is None or rule is CUT_SHORT:
+            return False
+        if self._ended or rule.fatal or self._end() is End.LINE or (rule.free and rule.end is End.TRACE):
+            return True
+        if self._end() is End.LOCKS:
+            return self._traced
+        return framed and (self._end() is End.TRACE or self._died)
 
     def _add(self, line: _Line) -> bool:
         self.lines.append(line)
@@ -254,20 +275,21 @@ class _Report:
         return end is End.TRACE and self._traced and message.strip() == "</TASK>"
 
 
-def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
+def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool) -> Finding:
     rule = report.rule or CUT_SHORT
     messages = [line.message for line in report.lines]
-    trace = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
+    traced = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
     named = report.functions
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
     named = [name.partition(".")[0] for name in named]
-    every = [*named, instruction(messages[:trace]), *frames(messages)]
+    every = [*named, instruction(messages[:traced]), *frames(messages)]
     if not any(every):
         every = takers(messages)
     about = significant(every) or [name for name in every if name][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
+    entries = trace(messages)
     return Finding(
         type=rule.type,
         title=title,
@@ -276,6 +298,8 @@ def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
         line=number,
         fingerprint=hashlib.sha256("\0".join([rule.type, title, *about[:3]]).encode()).hexdigest()[:16],
         timing=rule.timing,
+        frames=entries,
+        corrupted=dropped or not report.is_whole(bool(entries)),
     )
 
 

@@ -54,6 +54,8 @@ def judge_cases(
         judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
     if lost is None and lockdep_before is False:
         judged = _demote(judged, Outcome.NOT_RUN, "not covered: lockdep was off already")
+    if lost is None and lockdep_before is not None and lockdep_after is None and taint_after is not None:
+        judged = _demote(judged, Outcome.ERROR, "not covered: lockdep's state could not be read")
     if against:
         judged = _demote(judged, Outcome.FAIL, "; ".join(against))
         if not any(case.outcome.blames_kernel for case in judged):  # all skipped: a report must not be lost with them
@@ -142,12 +144,13 @@ def _not_exercised(counters: Sequence[Counter]) -> str:
     return ""
 
 
-def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None) -> str:
+def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lockdep_before: bool | None = None) -> str:
     """Why nothing more should be run in this guest; "" if it is as good as new.
 
     After one lockdep report every later lockdep check passes silently, and after an oops anything may be broken.
+    Where lockdep was off before the command, a fresh guest is no better: what is left is run, and not covered.
     """
-    if lockdep_after is False:
+    if lockdep_after is False and lockdep_before is not False:
         return "lockdep is off"
     worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan"}
     return next((finding.title for finding in findings if finding.type in worn), "")
@@ -164,6 +167,11 @@ def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
     if against := _objections(findings, boot.accel, 0, None, None, None):
         case = _demote([case], Outcome.FAIL, "; ".join(against))[0]
     return _with_findings(case, findings)
+
+
+def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
+    """What the kernel said while no command ran, as a case of the suite `kernel`."""
+    return replace(judge_boot(name, boot, findings), seconds=0.0)
 
 
 # --- the run as a whole ---------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ def account(finding: Finding) -> dict[str, object]:
     return {
         "type": finding.type, "title": finding.title, "function": finding.function, "timing": finding.timing,
         "fingerprint": finding.fingerprint, "line": finding.line, "lines": len(lines),
-        "first": lines[0], "last": lines[-1],
+        "first": lines[0], "last": lines[-1], "corrupted": finding.corrupted,
+        "frames": [frame.text for frame in finding.frames],
     }  # fmt: skip
 
 
