@@ -141,6 +141,7 @@ class _Document:
         again = rerun_command(self._result, suite, case)
         parts = [message, *(_finding(finding, case) for finding in case.findings), case.detail]
         parts += [f"Log: {log.name}" if log else "", f"Run again: {again}" if again else ""]
+        parts += [f"Capsule: {case.capsule.name}"] if case.capsule is not None else []
         return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
     def _output(self, case: Case, log: Path | None, *, bad: bool) -> str:

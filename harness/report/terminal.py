@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.model import Accel, Case, Metric, Outcome, PatchRole, RunResult, SuiteResult, TargetResult
 from harness.report.files import KERNEL_SUITE, log_of
-from harness.report.rerun import rerun_command
+from harness.report.rerun import capsule_command, rerun_command
 from harness.report.text import count, one_line, seconds
 
 _MOST_FAILURES = 10
@@ -175,6 +175,8 @@ def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> l
             line = f":{case.findings[0].line}" if case.findings else ""
             lines.append(f"    log    {shown}{line}")
         lines.append(f"    again  {rerun_command(result, suite, case)}")
+        if case.capsule is not None:
+            lines.append(f"    see    {capsule_command(result, case.capsule)}")
     if len(bad) > _MOST_FAILURES:
         lines.append(f"\n… and {len(bad) - _MOST_FAILURES} more: see junit.xml or results.json")
     return lines

@@ -36,9 +36,11 @@ from harness.model import (
     Tree,
 )
 from harness.plan.model import Plan
-from harness.run import base, history
+from harness.report import capsule as capsule_file
+from harness.run import base, capsules, history
 from harness.run.goal import Goal
 from harness.run.graph import Node, State
+from harness.run.rerun import Bench, console_for, locate
 from harness.run.steps import Steps, Target, first_error
 from harness.run.target import by_suite
 from harness.verdict.judge import overall
@@ -66,12 +68,13 @@ def run_plan(
         outcome, message = overall((*host_suites, *(suite for target in targets for suite in target.suites)))
         if error is not None:
             outcome, message = Outcome.ERROR, error.what
-        return RunResult(
+        result = RunResult(
             version=__version__, command=command, started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
             targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message, base=_base(steps),
         )  # fmt: skip
+        return capsules.leave(result, plan, steps.layout, steps.targets, cache.root / "store")
 
     try:
         steps.graph.run()
@@ -98,6 +101,19 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
         steps.close()
     with steps.guest(steps.targets[0], 1) as guest:
         yield guest
+
+
+def open_capsule(
+    place: Path, *, processes: Processes, cache: Cache, emit: Emit, accel: str = "", gdb: str = ""
+) -> Bench:
+    """A capsule, checked, with all that it takes to boot its guest or to run its case again.
+
+    `accel` overrides what ran the guest then; `gdb` is "halted", "running" or "".
+    Raises InputError for a bad capsule, UserError where its kernel or initramfs is there no more.
+    """
+    capsule, directory = capsule_file.load(place)
+    files = locate(capsule, directory, cache)
+    return Bench(capsule, files, processes, cache, emit, console_for(directory, cache), accel, gdb)
 
 
 def describe_host() -> dict[str, str]:

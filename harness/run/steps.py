@@ -22,6 +22,7 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel.build import Builder
+from harness.kernel.decode import Decoder
 from harness.kernel.source import resolve_tree
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
 from harness.plan.model import Plan
@@ -51,6 +52,7 @@ class Target:
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
     test: Node[TargetRunner] | None = None
+    prepared: tuple[Prepared, ...] = ()
 
     @property
     def name(self) -> str:
@@ -285,6 +287,7 @@ class Steps:
     def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
         assert target.build is not None
         build = target.build.value
+        target.prepared = tuple(prepared)
         suites = [item.suite for item in prepared if item.suite is not None]
         tasks = select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
         runner = TargetRunner(
@@ -296,10 +299,23 @@ class Steps:
             runner.run()
         else:
             runner.give_up("the kernel was not built")
+        self._decode(build, runner, report.say)
         if self.plan.keep and target.rootfs is not None:
             self._keep(target, build, target.rootfs.value)
         report.good, report.text = runner.good, runner.account
         return runner
+
+    def _decode(self, build: Build, runner: TargetRunner, say: Say) -> None:
+        """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
+        cases = (*runner.kernel_cases, *runner.cases)
+        wanted = [frame for case in cases for finding in case.findings for frame in finding.frames]
+        if not wanted:
+            return
+        say("decoding call traces")
+        decoder = Decoder(self._processes, self._cache, self.sandbox)
+        decoded = decoder.decode(self.applied.value, build, wanted)
+        runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
+        runner.cases[:] = [decoded.case(case) for case in runner.cases]
 
     # --- limits -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.events import Say
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
@@ -21,6 +22,19 @@ DESCRIPTIONS = {
     "vma": "tools/testing/vma of the tree under test, on the host and in each guest; one case for each of its tests",
     "faults": "page faults of every kind, alone and against threads that change the mappings around them",
 }
+
+
+_REVIVED: dict[str, Callable[[Command], Suite]] = {
+    "vma": lambda command: vma.VmaSuite(command.cases),
+    "faults": lambda _: faults.FaultsSuite(),
+}
+
+
+def revive(name: str, command: Command) -> Suite:
+    """The suite that reads what a command of an earlier run says now.  Raises UserError for one that is not ours."""
+    if name not in _REVIVED:
+        raise UserError(f"no suite is called {name[:64]!r}", fix=f"suites: {', '.join(_REVIVED)}")
+    return _REVIVED[name](command)
 
 
 @dataclass(frozen=True, slots=True)
