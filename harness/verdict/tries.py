@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.model import Case, Outcome, Tries
+from harness.model import Case, Finding, Outcome, Tries
 
 
 def counts(case: Case) -> bool:
@@ -16,27 +16,42 @@ def counts(case: Case) -> bool:
     return case.outcome is Outcome.PASS or case.outcome.blames_kernel
 
 
-def merged(tries: Sequence[Case]) -> Case:
-    """One case of all the tries, the first of them first; raises ValueError without any.
+def merged(first: Sequence[Case], *later: Sequence[Case]) -> list[Case]:
+    """The cases of `first`, each with its later tries, and then those of the later tries that are not among them.
 
-    Findings that only later tries had are added without a line: that would be of another console.
+    A try that has no answer (not run, an error of the harness) is none, unless it is the only one.
     """
-    if not tries:
-        raise ValueError("a case without a try")
-    answers = [case for case in tries if counts(case)]
-    failed = [case for case in answers if case.outcome.blames_kernel]
-    if not failed or len(answers) < 2:
-        return tries[0]
-    shown = failed[0]
+    found: dict[tuple[str, str], Case] = {}
+    for case in (case for cases in (first, *later) for case in cases):
+        key = case.suite, case.name
+        found[key] = _joined(found[key], case) if key in found else case
+    return list(found.values())
+
+
+def _joined(case: Case, later: Case) -> Case:
+    """One case of two: that which failed first, and what the other adds to it.
+
+    Findings that only the later has are added without a line: that would be of another console.
+    """
+    if not counts(later):
+        return case
+    if not counts(case):
+        return later
+    before, after = (tries.tries or Tries(int(tries.outcome.blames_kernel), 1) for tries in (case, later))
+    count = Tries(before.failed + after.failed, before.of + after.of)
+    shown, other = (case, later) if case.outcome.blames_kernel else (later, case)
+    if not count.failed:
+        return replace(shown, tries=count)
     seen = {finding.fingerprint for finding in shown.findings}
-    findings, detail = list(shown.findings), shown.detail
-    for other in failed[1:]:
-        for finding in other.findings:
-            if finding.fingerprint not in seen:
-                seen.add(finding.fingerprint)
-                findings.append(replace(finding, line=0))
-                where = f"{other.log.name}:{finding.line}" if other.log else "a later try"
-                detail = f"{detail}\n\n{where}: {finding.title}\n{finding.text}".strip()
-    count = Tries(len(failed), len(answers))
-    flaky = f"flaky ({count.text}): " if count.failed < count.of else ""
-    return replace(shown, tries=count, findings=tuple(findings), detail=detail, message=f"{flaky}{shown.message}")
+    new = [finding for finding in other.findings if finding.fingerprint not in seen] if shown is case else []
+    words = [f"{_place(other, finding)}: {finding.title}\n{finding.text}" for finding in new]
+    return replace(
+        shown,
+        tries=count,
+        findings=(*shown.findings, *(replace(finding, line=0) for finding in new)),
+        detail="\n\n".join(part for part in (shown.detail, *words) if part),
+    )
+
+
+def _place(case: Case, finding: Finding) -> str:
+    return f"{case.log.name}:{finding.line}" if case.log else "a later try"
