@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from harness.model import Accel, Case, Metric, Outcome, PatchRole, RunResult, SuiteResult, TargetResult
+from harness.model import Accel, Case, Metric, Outcome, PatchRole, Relation, RunResult, SuiteResult, TargetResult
 from harness.report.files import KERNEL_SUITE, log_of
 from harness.report.rerun import capsule_command, rerun_command
-from harness.report.text import count, one_line, seconds
+from harness.report.text import count, one_line, seconds, standing
 
 _MOST_FAILURES = 10
 _MOST_REASONS = 6
 _MOST_METRICS = 8
+_MOST_DIFFERENCES = 10
 
 _WORDS = {
     Outcome.PASS: "passed",
@@ -31,6 +32,8 @@ _WORDS = {
     Outcome.SKIP: "skipped",
     Outcome.NOT_RUN: "not run",
 }
+_ORDER = (*_WORDS.values(), "same as the base", "known", "flaky")
+_BAD_WORDS = tuple(word for one, word in _WORDS.items() if one.blames_kernel or one is Outcome.ERROR)
 _GOOD, _BAD, _DIM = "32", "1;31", "2"  # SGR parameters
 
 Paint = Callable[[str, str], str]
@@ -47,6 +50,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
         _verdict(result, paint, width),
         _table(result, paint, width),
         _failures(result, (directory or Path()).absolute(), paint, width),
+        _against_base(result, width),
         _left_out(result, width),
         _numbers(result, width),
         _base(result, width),
@@ -57,8 +61,15 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _is_bad(outcome: Outcome) -> bool:
-    return outcome.blames_kernel or outcome is Outcome.ERROR
+def _is_bad(case: Case) -> bool:
+    return case.fails or case.outcome is Outcome.ERROR
+
+
+def _word(case: Case) -> str:
+    """What a case counts as in the table."""
+    if case.excused and case.outcome.blames_kernel:
+        return "known" if case.known else "flaky" if case.relation is not Relation.SAME else "same as the base"
+    return _WORDS[case.outcome]
 
 
 def _all_cases(result: RunResult) -> list[tuple[SuiteResult, Case]]:
@@ -95,7 +106,7 @@ def _verdict(result: RunResult, paint: Paint, width: int) -> list[str]:
 
 def _why(result: RunResult) -> str:
     cases = _all_cases(result)
-    bad = sum(_is_bad(case.outcome) for _, case in cases)
+    bad = sum(_is_bad(case) for _, case in cases)
     good = sum(case.outcome is Outcome.PASS for _, case in cases)
     if bad:
         return f"{bad} of {count(len(cases), 'case')} failed"
@@ -118,11 +129,11 @@ def _table(result: RunResult, paint: Paint, width: int) -> list[str]:
     """Targets down, suites across."""
     targets = [suite for target in result.targets for suite in target.suites]
     names = list(dict.fromkeys(suite.suite for suite in (*targets, *result.host_suites)))
-    rows: dict[str, dict[str, Counter[Outcome]]] = {"host": {}} if result.host_suites else {}
+    rows: dict[str, dict[str, Counter[str]]] = {"host": {}} if result.host_suites else {}
     rows |= {_target_name(target.arch, target.profile): {} for target in result.targets}  # also one that has no suites
     for suite in (*result.host_suites, *targets):
         row = rows.setdefault(_target_name(suite.arch, suite.profile), {})
-        row.setdefault(suite.suite, Counter()).update(case.outcome for case in suite.cases)
+        row.setdefault(suite.suite, Counter()).update(_word(case) for case in suite.cases)
     if not rows:
         return []
     for cell in (_long_cell, _short_cell):
@@ -144,35 +155,35 @@ def _target_name(arch: str, profile: str) -> str:
     return f"{arch} {profile}".strip()
 
 
-def _long_cell(outcomes: Counter[Outcome]) -> str:
-    return ", ".join(f"{outcomes[one]} {word}" for one, word in _WORDS.items() if outcomes[one]) or "NO CASES"
+def _long_cell(words: Counter[str]) -> str:
+    return ", ".join(f"{words[word]} {word}" for word in _ORDER if words[word]) or "NO CASES"
 
 
-def _short_cell(outcomes: Counter[Outcome]) -> str:
-    return f"{outcomes[Outcome.PASS]}/{outcomes.total()}"
+def _short_cell(words: Counter[str]) -> str:
+    return f"{words[_WORDS[Outcome.PASS]]}/{words.total()}"
 
 
-def _cell_colour(outcomes: Counter[Outcome] | None) -> str:
-    if outcomes is None:
+def _cell_colour(words: Counter[str] | None) -> str:
+    if words is None:
         return _DIM
-    if not outcomes or any(_is_bad(outcome) for outcome in outcomes):
+    if not words or any(words[word] for word in _BAD_WORDS):
         return _BAD
-    return _GOOD if outcomes[Outcome.PASS] else _DIM
+    return _GOOD if words[_WORDS[Outcome.PASS]] else _DIM
 
 
 def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> list[str]:
     """Every failed case: what happened, where to read more, how to run it again."""
-    bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case.outcome)]
+    bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case)]
     lines: list[str] = []
     for suite, case in bad[:_MOST_FAILURES]:
         word = _WORDS[case.outcome]
         lines += [""] if lines else []
         lines.append(f"{paint(word, _BAD)}  {one_line(suite.classname)}  {one_line(case.name)}")
-        lines.append(f"    {_cut(case.message or 'no reason given', width - 4)}")
+        lines.append(f"    {_cut(standing(case) + (case.message or 'no reason given'), width - 4)}")
         log = log_of(result, suite, case, directory)
         if log is not None:
             shown = log.relative_to(directory) if log.is_relative_to(directory) else log
-            line = f":{case.findings[0].line}" if case.findings else ""
+            line = f":{case.findings[0].line}" if case.findings and case.findings[0].line else ""
             lines.append(f"    log    {shown}{line}")
         lines.append(f"    again  {rerun_command(result, suite, case)}")
         if case.capsule is not None:
@@ -180,6 +191,31 @@ def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> l
     if len(bad) > _MOST_FAILURES:
         lines.append(f"\n… and {len(bad) - _MOST_FAILURES} more: see junit.xml or results.json")
     return lines
+
+
+def _against_base(result: RunResult, width: int) -> list[str]:
+    """What differs from the base, or is as bad there; and what failed without counting."""
+    excused = [(suite, case) for suite, case in _all_cases(result) if case.excused and case.outcome.blames_kernel]
+    known = [
+        _cut(f"{_word(case).capitalize()}  {suite.classname}  {case.name}: {standing(case)}{case.message}", width)
+        for suite, case in excused
+        if case.relation is not Relation.SAME or case.known
+    ]
+    found = result.baseline.differences if result.baseline else ()
+    count_of = Counter(difference.relation for difference in found)
+    shown: dict[str, None] = {}
+    for difference in found:
+        what = difference.base if difference.relation is not Relation.NEW and difference.base else difference.series
+        word = difference.relation.value.capitalize()
+        shown[_cut(f"{word}  {difference.where}: {what or difference.base}", width)] = None
+    lines = [*known[:_MOST_REASONS], *list(shown)[:_MOST_DIFFERENCES]]
+    left = max(0, len(known) - _MOST_REASONS) + max(0, len(shown) - _MOST_DIFFERENCES)
+    if found:
+        numbers = ", ".join(f"{number} {relation.value}" for relation, number in count_of.items())
+        lines.insert(0, f"Against the base: {numbers} (cases and findings)")
+    elif result.baseline and not result.baseline.notes:
+        lines.insert(0, "Against the base: nothing is new, and nothing was wrong before")
+    return [*lines, f"… and {left} more: see results.json"] if left else lines
 
 
 def _left_out(result: RunResult, width: int) -> list[str]:

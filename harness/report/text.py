@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.model import Case, Relation
+
 # ECMA-48: OSC strings (titles, links) up to BEL or ST, control sequences, charset selections, two-byte escapes.
 _ANSI = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[0-Z\\^-~]", re.DOTALL
@@ -71,3 +73,18 @@ def seconds(value: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def standing(case: Case) -> str:
+    """What comes before the message of a failed case: `new: `, `same without the series (fail): `; "" for others."""
+    if not case.outcome.blames_kernel:
+        return ""
+    words = [f"flaky ({case.tries.text})" if case.flaky and case.tries else ""]
+    if case.excused:
+        words.append(f"{case.excused} ({case.outcome.value})")
+    elif case.known:
+        words.append(f"known: {case.known}")
+    if case.relation is Relation.NEW or (case.relation is Relation.SAME and not case.excused):
+        words.append("new" if case.relation is Relation.NEW else "the same without the series")
+    told = ", ".join(word for word in words if word)
+    return f"{told}: " if told else ""
