@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -27,10 +27,7 @@ class Fickle(FakeGuest):
         boot = super().boot()
         if not self.boot_message:
             return boot
-        return Boot(
-            boot.arch, boot.profile, Outcome.CRASH, self.boot_message, boot.accel, "", "virt", 2, 1024, (), "", 0.0, 0.0,
-            2.0, boot.console,
-        )  # fmt: skip
+        return replace(boot, outcome=Outcome.CRASH, message=self.boot_message)
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
         script = self.does.get(argv[0])
