@@ -177,13 +177,14 @@ class Steps:
         prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.plan.arch}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
-        if "faults" in self.plan.suites:
+        makers = {"faults": shop.faults, "hazards": shop.hazards}
+        for name in (name for name in self.plan.suites if name in makers):
             for arch in self.plan.arch:
 
-                def faults(report: Report, arch: Arch = arch) -> Prepared:
-                    return shop.faults(arch, report.say)
+                def compile_program(report: Report, name: str = name, arch: Arch = arch) -> Prepared:
+                    return makers[name](arch, report.say)
 
-                prepared[arch].append(self.add(f"faults programs {arch}", faults))
+                prepared[arch].append(self.add(f"{name} programs {arch}", compile_program))
         return prepared
 
     def _add_vma(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
