@@ -107,6 +107,7 @@ class BaselineSteps:
                 return
             directory = self._steps.layout.directory / DIRECTORY
             directory.mkdir(exist_ok=True)
+            self._steps.let_go()
             needs: list[Node[Any]] = [self._steps.applied, self._steps.base_fix]
             self._tree = self._steps.add(f"{PREFIX}tree", self._apply, needs=needs)
             own = self._steps.of_tree(self._tree, prefix=PREFIX, directory=directory)
@@ -157,7 +158,7 @@ class BaselineSteps:
         unmade = [item.name for item in prepared if item.suite is None]
         parts = [
             _FORMAT, own.builder.key(self._tree.value, target.arch, target.profile), target.rootfs.value.digest,
-            commands, unmade, asdict(config), choose_accel(config.accel, target.arch)[0], _own_digest(),
+            commands, unmade, plan.retries, asdict(config), choose_accel(config.accel, target.arch)[0], _own_digest(),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 

@@ -32,7 +32,7 @@ from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
 from harness.run.goal import Goal
-from harness.run.graph import Graph, Node, Report
+from harness.run.graph import Graph, Node, Report, State
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
 from harness.run.target import TargetRunner, Task, select
@@ -41,6 +41,8 @@ from harness.suites.vma_program import VmaProgram
 from harness.verdict.console import is_fatal
 
 T = TypeVar("T")
+
+_OF_FILES = ("config", "compile", "vma")  # what steps use that read the tree's files
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
@@ -276,6 +278,13 @@ class Steps:
         """Give back what is held: the work copy of the tree."""
         self._checkout.close()
 
+    def let_go(self) -> None:
+        """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""
+        if not any(
+            node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in self.graph.nodes
+        ):
+            self._checkout.close()
+
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:
             config, report.cached = self.builder.configure(
@@ -345,7 +354,7 @@ class Steps:
         target.prepared = tuple(prepared)
         runner = TargetRunner(
             target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
-            say=report.say, retries=self.plan.retries if not self.prefix else 0,
+            say=report.say, retries=self.plan.retries,
             start=lambda number: self.guest(target, number, report.say),
         )  # fmt: skip
         runner.cases.extend(item.case for item in prepared if item.case is not None)

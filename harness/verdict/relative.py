@@ -138,6 +138,8 @@ class _Ground:
             return Relation.NEW
         if Outcome.NOT_EXERCISED in (case.outcome, before.outcome) and case.outcome is not before.outcome:
             return Relation.NEW  # a wrong result says nothing of the path, nor the path of the result
+        if before.flaky and case.tries is not None and not case.flaky:
+            return Relation.NEW  # it fails now and then without the series, and always with it
         return Relation.NEW if _BADNESS[case.outcome] > _BADNESS[before.outcome] else Relation.SAME
 
     # --- what is not good on both sides -----------------------------------------------------------------------

@@ -28,6 +28,7 @@ from harness.model import (
     Relation,
     Rootfs,
     RunResult,
+    Tries,
 )
 from harness.plan.model import Plan
 from harness.run import pipeline
@@ -90,7 +91,8 @@ class ImageGuest:
         if kind == "warns":
             with self._console.open("a") as console:
                 console.write(WARNING.format("do_fault"))
-        return CommandResult(1 if kind == "fails" else 0, "", "", 0.1)
+        flaked = kind == "flakes" and self._console.name == f"console-{ARCH}-plain.log"  # the first guest's
+        return CommandResult(1 if kind == "fails" or flaked else 0, "", "", 0.1)
 
     def mark(self, text: str) -> None:
         return None
@@ -120,11 +122,16 @@ class Bench:
         git(self.clone, "add", "-A")
         git(self.clone, "commit", "-q", "--allow-empty", "-m", f"mm: {' '.join(defects) or 'clean'}")
 
+    def posted(self) -> Path:
+        """The last commit as somebody would send it."""
+        mailbox = self.directory / f"series{len(list(self.directory.glob('*.mbox')))}.mbox"
+        mailbox.write_text(git(self.clone, "format-patch", "--stdout", "HEAD~1..HEAD"))
+        return mailbox
+
     def run(self, **plan: Any) -> RunResult:
         """Run the last commit as a series on the one before."""
         git(self.clone, "tag", "-f", "base", "HEAD~1")
-        mailbox = self.directory / "series.mbox"
-        mailbox.write_text(git(self.clone, "format-patch", "--stdout", "HEAD~1..HEAD"))
+        mailbox = self.posted()
         self.runs += 1
         directory = self.directory / f"out{self.runs}"
         directory.mkdir()
@@ -294,3 +301,36 @@ def test_an_entry_that_matched_nothing_is_noted(bench: Bench) -> None:
     known = bench.directory / "known.yaml"
     known.write_text("known:\n  - {case: faults.gone, reason: r, expires: 2999-01-01}\n")
     assert f"{known}:2: matched nothing: faults.gone (r)" in bench.run(known=str(known)).notes
+
+
+def test_a_merged_series_is_held_against_the_tree_without_it(bench: Bench) -> None:
+    bench.commit("anon_fails")
+    bench.commit("anon_fails", "cow_fails")
+    result = bench.run(tree=str(bench.clone), merged=True)
+    assert result.message.startswith("1 new, 1 same as the base; 1 of ")
+    assert result.baseline is not None
+    assert result.base is not None
+    assert result.baseline.commit == result.base.reverted
+
+
+def test_a_merged_series_that_cannot_be_taken_out_leaves_nothing_to_compare_with(bench: Bench) -> None:
+    bench.commit("anon_fails")
+    bench.commit("anon_fails", "cow_fails")
+    series = bench.posted()
+    bench.commit("anon_fails", "cow_fails", text="/* on top of it */\n")
+    bench.commit("cow_fails")
+    result = bench.run(tree=str(bench.clone), series=str(series), merged=True)
+    assert result.outcome is Outcome.FAIL
+    assert cases(result)["cow"].relation is None
+    assert [note for note in result.notes if "there is no base to compare with" in note]
+
+
+def test_a_flaky_failure_is_new_and_counts_unless_it_is_allowed(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_flakes")
+    result = bench.run(retries=2)
+    assert result.message.startswith("1 new, 1 flaky; 1 of ")
+    assert (cases(result)["anon"].tries, cases(result)["anon"].relation) == (Tries(1, 3), Relation.NEW)
+    allowed = bench.run(retries=2, flaky="allow")
+    assert allowed.outcome is Outcome.PASS
+    assert "1 flaky" in allowed.message

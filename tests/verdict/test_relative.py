@@ -141,6 +141,14 @@ def test_another_architecture_is_not_compared() -> None:
     assert [one.relation for one in found] == [GONE]
 
 
+def test_a_case_that_fails_always_where_it_failed_now_and_then_is_new() -> None:
+    flaky, always = replace(case(FAIL), tries=Tries(1, 3)), replace(case(FAIL), tries=Tries(3, 3))
+    assert relation(always, flaky) is NEW
+    assert relation(flaky, always) is SAME
+    assert relation(flaky, flaky) is SAME
+    assert relation(case(FAIL), flaky) is SAME, "run once, it may be as it was"
+
+
 def test_guests_are_numbered_as_they_are_lost() -> None:
     series = suite(Case("kernel", "boot-3", CRASH, message="panic"), name="kernel")
     base = suite(Case("kernel", "boot-2", CRASH, message="panic"), Case("kernel", "boot", PASS), name="kernel")
