@@ -12,7 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from harness.model import Accel, Case, Metric, Outcome, PatchRole, Relation, RunResult, SuiteResult, TargetResult
+from harness.model import (
+    Accel,
+    Case,
+    Difference,
+    Metric,
+    Outcome,
+    PatchRole,
+    Relation,
+    RunResult,
+    SuiteResult,
+    TargetResult,
+)
 from harness.report.files import KERNEL_SUITE, log_of
 from harness.report.rerun import capsule_command, rerun_command
 from harness.report.text import count, one_line, seconds, standing
@@ -32,7 +43,8 @@ _WORDS = {
     Outcome.SKIP: "skipped",
     Outcome.NOT_RUN: "not run",
 }
-_ORDER = (*_WORDS.values(), "same as the base", "known", "flaky")
+_AS_BEFORE = "same as the base"
+_ORDER = (*_WORDS.values(), _AS_BEFORE, "known", "flaky")
 _BAD_WORDS = tuple(word for one, word in _WORDS.items() if one.blames_kernel or one is Outcome.ERROR)
 _GOOD, _BAD, _DIM = "32", "1;31", "2"  # SGR parameters
 
@@ -68,7 +80,7 @@ def _is_bad(case: Case) -> bool:
 def _word(case: Case) -> str:
     """What a case counts as in the table."""
     if case.excused and case.outcome.blames_kernel:
-        return "known" if case.known else "flaky" if case.relation is not Relation.SAME else "same as the base"
+        return "known" if case.known else "flaky" if case.relation is not Relation.SAME else _AS_BEFORE
     return _WORDS[case.outcome]
 
 
@@ -195,27 +207,40 @@ def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> l
 
 def _against_base(result: RunResult, width: int) -> list[str]:
     """What differs from the base, or is as bad there; and what failed without counting."""
-    excused = [(suite, case) for suite, case in _all_cases(result) if case.excused and case.outcome.blames_kernel]
-    known = [
-        _cut(f"{_word(case).capitalize()}  {suite.classname}  {case.name}: {standing(case)}{case.message}", width)
-        for suite, case in excused
-        if case.relation is not Relation.SAME or case.known
-    ]
     found = result.baseline.differences if result.baseline else ()
-    count_of = Counter(difference.relation for difference in found)
-    shown: dict[str, None] = {}
-    for difference in found:
-        what = difference.base if difference.relation is not Relation.NEW and difference.base else difference.series
-        word = difference.relation.value.capitalize()
-        shown[_cut(f"{word}  {difference.where}: {what or difference.base}", width)] = None
-    lines = [*known[:_MOST_REASONS], *list(shown)[:_MOST_DIFFERENCES]]
-    left = max(0, len(known) - _MOST_REASONS) + max(0, len(shown) - _MOST_DIFFERENCES)
+    lines = [*_excused(result, width), *_unlike(found, width)]
+    left = len(lines) - _MOST_DIFFERENCES
+    lines = [*lines[:_MOST_DIFFERENCES], *([f"… and {left} more: see results.json"] if left > 0 else [])]
     if found:
+        count_of = Counter(difference.relation for difference in found)
         numbers = ", ".join(f"{number} {relation.value}" for relation, number in count_of.items())
         lines.insert(0, f"Against the base: {numbers} (cases and findings)")
     elif result.baseline and not result.baseline.notes:
         lines.insert(0, "Against the base: nothing is new, and nothing was wrong before")
-    return [*lines, f"… and {left} more: see results.json"] if left else lines
+    return lines
+
+
+def _excused(result: RunResult, width: int) -> list[str]:
+    """What failed without counting, but for what the base has too."""
+    lines = []
+    for suite, case in _all_cases(result):
+        if case.outcome.blames_kernel and case.excused and _word(case) != _AS_BEFORE:
+            word, place = _word(case).capitalize(), f"{one_line(suite.classname)}  {one_line(case.name)}"
+            lines.append(f"{word}  {place}: {_cut(standing(case) + case.message, width - len(word) - len(place) - 4)}")
+    return lines
+
+
+def _unlike(found: Sequence[Difference], width: int) -> list[str]:
+    """A line for each, the finding rather than the case that has it; what is new is among the failures already."""
+    told = {(one.relation, one.where) for one in found if one.fingerprint}
+    lines = []
+    for one in found:
+        ran_well = one.relation is Relation.GONE and one.base == Outcome.PASS.value  # said by its reason
+        if one.relation is Relation.NEW or ran_well or (not one.fingerprint and (one.relation, one.where) in told):
+            continue
+        word, place = one.relation.value.capitalize(), one_line(one.where)
+        lines.append(f"{word}  {place}: {_cut(one.base or one.series, width - len(word) - len(place) - 4)}")
+    return lines
 
 
 def _left_out(result: RunResult, width: int) -> list[str]:

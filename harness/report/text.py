@@ -76,15 +76,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def standing(case: Case) -> str:
-    """What comes before the message of a failed case: `new: `, `same without the series (fail): `; "" for others."""
+    """What comes before the message of a failed case: `new, flaky (1 of 3): `; "" where there is nothing to say."""
     if not case.outcome.blames_kernel:
         return ""
-    words = [f"flaky ({case.tries.text})" if case.flaky and case.tries else ""]
+    words = []
     if case.excused:
         words.append(f"{case.excused} ({case.outcome.value})")
-    elif case.known:
-        words.append(f"known: {case.known}")
-    if case.relation is Relation.NEW or (case.relation is Relation.SAME and not case.excused):
-        words.append("new" if case.relation is Relation.NEW else "the same without the series")
+    else:
+        words += [f"known: {case.known}"] if case.known else []
+        words += ["the same without the series"] if case.relation is Relation.SAME else []
+    words += ["new"] if case.relation is Relation.NEW else []
+    if case.tries is not None:
+        words.append(f"flaky ({case.tries.text})" if case.flaky else f"{case.tries.text} tries")
     told = ", ".join(word for word in words if word)
     return f"{told}: " if told else ""

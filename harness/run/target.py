@@ -204,8 +204,11 @@ class TargetRunner:
         self._failed_boots = []
 
     def _boots_again(self) -> bool:
-        """After a boot that failed: whether to try another."""
-        return len(self._failed_boots) <= (0 if self._again else self._retries)
+        """After a boot that failed: whether to try another; only once more after minutes of silence."""
+        most = 0 if self._again else self._retries
+        if self.boots[-1].outcome is Outcome.TIMEOUT:
+            most = min(most, 1)
+        return len(self._failed_boots) <= most
 
     def _compare_config(self, guest: LiveGuest) -> Case:
         """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""

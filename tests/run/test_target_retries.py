@@ -22,12 +22,13 @@ class Fickle(FakeGuest):
 
     does: dict[str, list[str]] = field(default_factory=dict)
     boot_message: str = ""
+    boot_outcome: Outcome = Outcome.CRASH
 
     def boot(self) -> Boot:
         boot = super().boot()
         if not self.boot_message:
             return boot
-        return replace(boot, outcome=Outcome.CRASH, message=self.boot_message)
+        return replace(boot, outcome=self.boot_outcome, message=self.boot_message)
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
         script = self.does.get(argv[0])
@@ -50,6 +51,7 @@ class Bench:
         self.starts = list(starts)
         self.started = 0
         self.boot_messages: list[str] = []
+        self.boot_outcome = Outcome.CRASH
         self.consoles: list[str] = []
 
     @contextmanager
@@ -60,7 +62,7 @@ class Bench:
         self.started += 1
         message = self.boot_messages.pop(0) if self.boot_messages else ""
         console = self.consoles.pop(0) if self.consoles else "Linux version 6.12\n"
-        yield Fickle(does=self.does, boot_message=message, console=console)
+        yield Fickle(does=self.does, boot_message=message, boot_outcome=self.boot_outcome, console=console)
 
     def run(self, *names: str, retries: int = 2) -> TargetRunner:
         tasks = select([TwoCases(names)], (), Arch.ARM64, 2)
@@ -192,3 +194,9 @@ def test_a_missing_qemu_is_not_looked_for_twice() -> None:
     bench = Bench({}, [MissingTool("qemu-system-arm", "qemu-system-arm"), None])
     with pytest.raises(MissingTool):
         bench.run("a")
+
+
+def test_a_boot_that_hangs_is_waited_for_only_twice() -> None:
+    bench = Bench({})
+    bench.boot_messages, bench.boot_outcome = ["silence: no word"] * 9, Outcome.TIMEOUT
+    assert tries(bench.run("a"), "boot") == Tries(2, 2)
