@@ -20,13 +20,15 @@ from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 
 MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
-_MAX_LOOK_BACK_LINES = 16
+_MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
 _MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
-_STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS})")
-_BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS})", re.MULTILINE)
+_STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS}|{rules.BANNER})")
+_BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS}|{rules.BANNER})", re.MULTILINE)
+_BOOTED = " as init process"
+_BANNER = re.compile(rules.BANNER)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
 _DROPPED = "printk messages dropped **"
@@ -34,8 +36,13 @@ _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
 _PREAMBLE = re.compile(
-    r"={8,}|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |flags: |mm [0-9a-f]{4,16} |page: |page dumped because"
-    r"|head: |raw: |-{12}\[ cut here"
+    r"={8,}|page: |page dumped because|head: |raw: |-{12}\[ cut here|\[[A-Z][\w ]{1,30} overwritten\] "
+    # dump_vma(), dump_vmg(), dump_mm() of mm/debug.c
+    r"|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |refcnt [0-9a-f]+$|flags: |mm [0-9a-f]{4,16} "
+    r"|vmg [0-9a-f]{4,16} |vmi [0-9a-f]{4,16} \[|prev [0-9a-f]{4,16} middle|start [0-9a-f]+ end |file [0-9a-f]{4,16} "
+    r"|uffd_ctx |anon_name |state [0-9a-f]+$|just_expand |__adjust_|__remove_|mmap_base \d|pgd [0-9a-f]{4,16} "
+    r"|hiwater_rss |pinned_vm |start_(?:code|brk) |arg_start |binfmt |ioctx_table |owner [0-9a-f]{4,16} |exe_file "
+    r"|notifier_subscriptions |numa_next_scan |tlb_flush_pending |def_flags: "
 )
 _VARIABLE = (
     (re.compile(r"0x[0-9a-f]+", re.IGNORECASE), "0x…"),
@@ -74,6 +81,8 @@ class _Scanner:
     def __init__(self, text: str, first_line: int) -> None:
         self._text = text
         self._stamped = _PREFIX.search(text) is not None
+        self._first_line = first_line
+        self._kernel = -1  # offset of the present kernel's first words
         self._counted = (0, first_line)  # an offset and its line number
         self._taken: dict[str, int] = {}  # by caller: the offset up to which its lines belong to reports
 
@@ -87,12 +96,23 @@ class _Scanner:
             line = self._line(self._text.rfind("\n", 0, offset) + 1)
             if line is None or line.start < self._taken.get(line.caller, 0):
                 continue
-            finding = self._report(line)
+            finding = self._reboot(line) if _BANNER.match(line.message) else self._report(line)
             if finding is not None:
                 yield finding
                 found += 1
                 if found >= MAX_FINDINGS:
                     return
+
+    def _reboot(self, line: _Line) -> Finding | None:
+        """What a kernel's first words say of the one before: it is gone, if it had booted at all.
+
+        A console that is registered late may repeat what an early one has shown: no init lies between those.
+        """
+        before, self._kernel = self._kernel, line.start
+        began = 0 if self._first_line > 1 else before
+        if began < 0 or (self._first_line == 1 and self._text.find(_BOOTED, began, line.start) < 0):
+            return None
+        return _finding(_Report(line, rules.REBOOT), [], self._number(line.start), dropped=False)
 
     def _candidates(self) -> Iterator[int]:
         """Offsets where a report may begin."""
@@ -166,9 +186,9 @@ class _Scanner:
 class _Report:
     """A report while its lines come in."""
 
-    def __init__(self, first: _Line) -> None:
+    def __init__(self, first: _Line, rule: Rule | None = None) -> None:
         self.lines = [first]
-        self.rule: Rule | None = None
+        self.rule = rule
         self.groups: dict[str, str] = {}
         self.functions: list[str] = []
         self._traced = False  # the call trace that ends the report has begun
@@ -178,7 +198,7 @@ class _Report:
         self._cut = first.message.startswith(CUT_HERE)
         if self._cut:
             self.rule = CUT_SHORT
-        else:
+        elif rule is None:
             self._begin(first.message)
         self.open = self.rule is not None and self.rule.end is not End.LINE
 
@@ -199,8 +219,8 @@ class _Report:
         message, rule = line.message, self.rule
         if rule is None or len(self.lines) >= _MAX_REPORT_LINES or line.time_s - self.lines[-1].time_s > _MAX_GAP_S:
             return False
-        if message.startswith(CUT_HERE):  # another report, but for a list found corrupt and then BUG()
-            return rule.type == "list-corruption" and not self._framed and self._add(line)
+        if message.startswith(CUT_HERE):  # another report, but for what is found corrupt and then BUG()
+            return rule.type in ("list-corruption", "slab") and not self._framed and self._add(line)
         started = rules.find_rule(message)
         if started is not None and not self._absorbs(started[0]):
             self._died = started[0].fatal
@@ -225,7 +245,7 @@ class _Report:
         rule = self.rule
         if rule is None or rule is CUT_SHORT:
             return False
-        if self._ended or rule.fatal or self._end() is End.LINE or (rule.free and rule.end is End.TRACE):
+        if self._ended or rule.fatal or self._end() is End.LINE or rule.bare:
             return True
         if self._end() is End.LOCKS:
             return self._traced

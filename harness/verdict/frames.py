@@ -41,6 +41,8 @@ _MACHINERY = re.compile(
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
     r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|slab_\w+|___slab_alloc\w*"
+    r"|object_err|__slab_err|check_(?:object|slab|bytes_and_report|pad_bytes)|(?:free|alloc)_(?:debug_processing|"
+    r"consistency_checks)|validate_slab\w*|do_slab_free"
     # sanitizers and checked data
     r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
     r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"

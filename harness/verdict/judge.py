@@ -152,7 +152,7 @@ def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lock
     """
     if lockdep_after is False and lockdep_before is not False:
         return "lockdep is off"
-    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan"}
+    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan", "slab", "reboot"}
     return next((finding.title for finding in findings if finding.type in worn), "")
 
 

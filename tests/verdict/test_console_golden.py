@@ -33,8 +33,8 @@ def test_findings_of_a_log(log: Path, golden: Golden) -> None:
 
 
 def test_logs_say_what_they_are_for() -> None:
-    assert len(LOGS) > 50
-    assert all(log.read_text(errors="replace").startswith("# ") for log in LOGS)
+    assert len(LOGS) >= 60
+    assert all(log.read_text(errors="replace").startswith(("# Made: ", "# Real, ")) for log in LOGS)
     assert {log.with_suffix(".json") for log in LOGS} == set(LOGS[0].parent.glob("*.json"))
 
 
