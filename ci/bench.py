@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import consoles
 import intake
 
 from harness.arch import ARCHES
@@ -147,12 +148,16 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "quick", "intake"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "quick", "intake", "console"), default="all")
     parser.add_argument("--vmaharness", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     chosen.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.cache) as work:
+        if chosen.what in ("all", "console"):
+            consoles.measure(row)
+        if chosen.what == "console":
+            return
         intake.measure(chosen.vmaharness, Path(work), row)
         if chosen.what == "intake":
             return

@@ -47,6 +47,15 @@ class Outcome(StrEnum):
         return self in (Outcome.FAIL, Outcome.CRASH, Outcome.TIMEOUT, Outcome.NOT_EXERCISED)
 
 
+class Relation(StrEnum):
+    """What a case or a finding of the series is, held against the tree without the series."""
+
+    NEW = "new"  # it fails with the series, and not without it
+    FIXED = "fixed"  # it fails without the series, and not with it
+    SAME = "same"  # the series makes no difference to it, good or bad
+    GONE = "gone with coverage"  # it is no longer seen because nothing looked: skipped, not run, lockdep off
+
+
 # --- series and tree ------------------------------------------------------------------------------------------
 
 
@@ -480,6 +489,22 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """One entry of a call trace: FUNCTION+OFFSET/SIZE, as the kernel names it."""
+
+    function: str
+    offset: int
+    size: int
+    sources: tuple[str, ...] = ()  # mm/memory.c:123; more than one (innermost first) where functions were inlined
+
+    @property
+    def text(self) -> str:
+        """`do_fault+0x12/0x34 (mm/memory.c:123)`."""
+        where = f" ({' '.join(self.sources)})" if self.sources else ""
+        return f"{self.function}+{self.offset:#x}/{self.size:#x}{where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something the kernel said on its console that it should not have."""
 
@@ -490,6 +515,23 @@ class Finding:
     line: int  # of the console log, from 1
     fingerprint: str
     timing: bool = False  # stalls and lockups: under TCG these may be slowness
+    frames: tuple[Frame, ...] = ()  # of its own call trace, innermost first
+    corrupted: bool = False  # cut: its end, or lines of it, are missing
+    undecoded: str = ""  # why frames have no source; "" where they have, or there are none
+    relation: Relation | None = None  # None: not compared with a base
+    known: str = ""  # what the file of known findings says of it
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often a case failed, of how many times that it was run, each but the first in a fresh guest."""
+
+    failed: int
+    of: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.failed} of {self.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +550,22 @@ class Case:
     log: Path | None = (
         None  # what explains it: the console of the guest that ran it; None: that of the target's last boot
     )
+    capsule: Path | None = None  # of a failure: the directory that `vmaharness rerun` takes
+    said: Outcome | None = None  # by the test itself, where the kernel's complaints made another outcome of it
+    tries: Tries | None = None  # None: it was run once
+    relation: Relation | None = None  # None: not compared with a base
+    known: str = ""  # what the file of known findings says of it
+    excused: str = ""  # why it does not make the run fail although it failed
+
+    @property
+    def fails(self) -> bool:
+        """Whether it makes the run fail with exit code 1."""
+        return self.outcome.blames_kernel and not self.excused
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it was run several times and did not end alike."""
+        return self.tries is not None and 0 < self.tries.failed < self.tries.of
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,6 +595,55 @@ class TargetResult:
     rootfs: Rootfs | None
     boots: tuple[Boot, ...]
     suites: tuple[SuiteResult, ...]
+    infra: tuple[str, ...] = ()  # what the machine got in the way with, and was done again
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """An entry of the file of known findings; either `finding` or `case` is there."""
+
+    place: str  # FILE:LINE
+    finding: str  # a fingerprint, or a glob on TYPE: TITLE
+    case: str  # a glob on SUITE.CASE
+    arch: str  # "": any
+    profile: str
+    reason: str
+    expires: str  # ISO 8601: the last day on which it counts
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A case or a finding that is not good on both sides, and what it is on each."""
+
+    relation: Relation
+    arch: str
+    profile: str
+    suite: str
+    case: str
+    fingerprint: str  # "": it is about the case
+    base: str  # how the case ended, or the finding's title; "" where there is none
+    series: str
+
+    @property
+    def where(self) -> str:
+        parts = ".".join(part for part in (self.arch, self.profile, self.suite) if part)
+        return f"{parts}.{self.case}"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The tree without the series, with base fixes, tested in the same way."""
+
+    commit: str
+    tree_id: str
+    targets: tuple[TargetResult, ...]  # those that were compared
+    host_suites: tuple[SuiteResult, ...]
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()  # what could not be compared, and why
+
+    @property
+    def suites(self) -> tuple[SuiteResult, ...]:
+        return self.host_suites + tuple(suite for target in self.targets for suite in target.suites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -568,6 +675,7 @@ class RunResult:
     outcome: Outcome
     message: str
     base: BaseReport | None = None  # None: there was no series, or no tree
+    baseline: Baseline | None = None  # None: not needed, or not wanted
     schema: int = field(default=1)
 
     @property

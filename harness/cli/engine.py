@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.plan.model import Plan
+    from harness.report.capsule import Capsule
+    from harness.run.rerun import Again
 
 
 Publish = Callable[[RunResult], None]
@@ -44,6 +46,34 @@ class LiveGuest(Protocol):
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult: ...
 
     def interactive(self) -> int: ...
+
+
+class DebuggedGuest(LiveGuest, Protocol):
+    """The part of it that `rerun` uses."""
+
+    @property
+    def gdb_socket(self) -> Path: ...
+
+    def __enter__(self) -> DebuggedGuest: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Bench(Protocol):
+    """The part of harness.run.rerun.Bench that `rerun` uses."""
+
+    @property
+    def capsule(self) -> Capsule: ...
+
+    @property
+    def console(self) -> Path: ...
+
+    @property
+    def vmlinux(self) -> Path | None: ...
+
+    def guest(self) -> DebuggedGuest: ...
+
+    def again(self, on_start: Callable[[DebuggedGuest], None]) -> Again: ...
 
 
 class Engine(Protocol):
@@ -65,6 +95,17 @@ class Engine(Protocol):
     def open_guest(
         self, plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit
     ) -> AbstractContextManager[LiveGuest]: ...
+
+    def open_capsule(
+        self,
+        place: Path,
+        *,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        accel: str = "",
+        gdb: str = "",
+    ) -> Bench: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from harness.cli import (
     man,
     plan,
     report,
+    rerun,
     run,
     say,
     series,
@@ -118,8 +119,8 @@ def cli() -> None:
 
 
 for verb in (
-    run.run, apply.apply, config.config, build.build, boot.boot, doctor.doctor, report.report, series.series,
-    suites.suites, plan.plan, man.man, completion.completion,
+    run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, doctor.doctor, report.report,
+    series.series, suites.suites, plan.plan, man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)
 

@@ -118,6 +118,26 @@ PLAN_FLAGS = (
         {"multiple": True, "metavar": "GLOB"},
     ),
     PlanFlag(
+        ("baseline",), ("--baseline",), "Test the tree without the series too: auto (where the series' tree failed), "
+        "always or never.", {"type": click.Choice(["auto", "always", "never"])},
+    ),
+    PlanFlag(
+        ("strict",), ("--strict/--not-strict",), "Every failure counts, also known ones and those of the base.",
+        {"is_flag": True},
+    ),
+    PlanFlag(
+        ("known",), ("--known",), "File of known findings (docs/verdict.md).",
+        {"metavar": "FILE", "type": click.Path(dir_okay=False)},
+    ),
+    PlanFlag(
+        ("retries",), ("--retries",), "How often a failed case is run again in a fresh guest.",
+        {"type": int, "metavar": "N"},
+    ),
+    PlanFlag(
+        ("flaky",), ("--flaky",), "Whether a case that fails now and then fails the run.",
+        {"type": click.Choice(["fail", "allow"])},
+    ),
+    PlanFlag(
         ("guest", "accel"), ("--accel",), "What runs the guests; with tcg KVM is not touched in any way.",
         {"type": click.Choice(["auto", "tcg", "kvm"]), "envvar": "VMAHARNESS_ACCEL"},
     ),

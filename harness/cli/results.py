@@ -18,7 +18,7 @@ MARK = ".vmaharness"
 """Says that a directory holds results of ours; locked while a run writes there."""
 
 OURS = (
-    "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*",
+    "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""
 

@@ -13,6 +13,9 @@ from harness.arch import ARCHES
 from harness.errors import UserError
 from harness.model import Accel, Arch, GuestConfig
 
+GDB_SOCKET_NAME = "gdb.sock"
+"""Where a debugger finds QEMU's stub, relative to QEMU's working directory, which nobody else can enter."""
+
 GUEST_ADDRESS = "10.0.2.15"
 """The address that QEMU's user network gives its first guest; the guest's init sets it without asking."""
 
@@ -132,6 +135,11 @@ def console_args(console: Path) -> list[str]:
 def monitor_args() -> list[str]:
     """QEMU connects to a socket that listens already.  The guest has no way to it."""
     return ["-chardev", f"socket,id=qmp,path={SOCKET_NAME}", "-mon", "chardev=qmp,mode=control"]
+
+
+def debug_args() -> list[str]:
+    """A stub for gdb on a Unix socket: a port of the loopback interface would be open to everyone on this host."""
+    return ["-chardev", f"socket,id=gdb,path={GDB_SOCKET_NAME},server=on,wait=off", "-gdb", "chardev:gdb"]
 
 
 def network_args(machine: Machine) -> list[str]:

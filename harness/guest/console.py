@@ -76,6 +76,22 @@ class Console:
     def last_lines(self) -> tuple[str, ...]:
         return tuple(self._last)
 
+    def size(self) -> int:
+        """Bytes so far."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def shows(self, text: str, since: int) -> bool:
+        """Whether a text stands in what came after the first `since` bytes."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(since)
+                return text in clean(file.read())
+        except FileNotFoundError:
+            return False
+
     def text(self) -> str:
         """Everything so far."""
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import GuestLost, InfraError
 from harness.events import Say
 from harness.guest.accel import choose_accel
-from harness.guest.argv import find_machine, kernel_cmdline, qemu_argv
+from harness.guest.argv import GDB_SOCKET_NAME, debug_args, find_machine, kernel_cmdline, qemu_argv
 from harness.guest.console import Console
 from harness.guest.deadlines import Deadline, Pace
 from harness.guest.keys import Keys, make_keys
@@ -27,6 +27,7 @@ from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome
 _OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH}
 _SETTLE_S = 3.0
 _QUIET_S = 1.0
+_MARK_S = 1.0
 
 
 class Guest:
@@ -52,11 +53,13 @@ class Guest:
         on_death: Callable[[Death], None] | None = None,
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
+        gdb: str = "",
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
-        the choice and `program` the QEMU that is found in PATH.
+        the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
+        gdb, and the guest starts when the debugger says so, or at once.
         """
         self._arch = arch
         self._profile = profile
@@ -71,6 +74,7 @@ class Guest:
         self._machine = find_machine(arch, config.machine)
         self._accel, self._accel_reason = accel or choose_accel(config.accel, arch)
         self._program = program
+        self._gdb = gdb
         self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline)
         self._argv: tuple[str, ...] = ()
         self._keys: Keys | None = None
@@ -112,6 +116,7 @@ class Guest:
                 image=self._image, initrd=initrd, console=self.console.path,
             )
         )  # fmt: skip
+        self._argv += tuple(debug_args()) if self._gdb else ()
         self._say(f"starting {program.name} ({self._machine.name}, {self._accel.value})")
         self._qemu = qemu = Qemu(self._processes, self._scratch)
         qemu.spawn(list(self._argv))
@@ -120,7 +125,7 @@ class Guest:
         )
         qemu.connect(watch.hear_event)
         watch.start()
-        self._port = qemu.begin()
+        self._port = qemu.begin(halted=self._gdb == "halted")
 
     def _end(self) -> None:
         """End and remove everything; each step whatever became of the one before."""
@@ -150,6 +155,13 @@ class Guest:
     def death(self) -> Death | None:
         """How the guest was lost; None while it lives."""
         return self._watch_or_none.death if self._watch_or_none is not None else None
+
+    @property
+    def gdb_socket(self) -> Path:
+        """Where gdb connects, while the guest lives."""
+        if self._scratch is None or not self._gdb:
+            raise InfraError("the guest was not started with a stub for gdb")
+        return self._scratch / GDB_SOCKET_NAME
 
     # --- boot -------------------------------------------------------------------------------------------------
 
@@ -263,9 +275,17 @@ class Guest:
         return result.stdout
 
     def mark(self, text: str) -> None:
-        """Put a line into the kernel log, and so into the console between the kernel's own.  Raises GuestLost."""
-        line = f"<1>{text.splitlines()[0] if text else ''}"
-        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", line], timeout_s=self._config.command_s)
+        """Put a line into the kernel log, and wait until the console shows it: what came before is there then.
+
+        A console that does not show it within seconds is not waited for any longer.  Raises GuestLost.
+        """
+        text = text.splitlines()[0] if text else ""
+        before = self.console.size()
+        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", f"<1>{text}"], timeout_s=self._config.command_s)
+        patience = Deadline(self.pace.silence_s(_MARK_S))
+        while not (patience.expired or self.console.shows(text, before)):
+            self._raise_if_dead()
+            self._processes.stop.sleep(0.01)
 
     def console_text(self) -> str:
         """The console so far, as text."""

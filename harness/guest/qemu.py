@@ -90,15 +90,19 @@ class Qemu:
         what = f"{program} would not start (exit code {code})" + (f": {said[-1]}" if said else "")
         return InfraError(what, detail=self.words)
 
-    def begin(self) -> int:
-        """Let the guest run; returns the host's port that leads to its SSH.  Raises InfraError."""
+    def begin(self, *, halted: bool = False) -> int:
+        """Let the guest run, unless it is to stay halted; returns the host's port that leads to its SSH.
+
+        Raises InfraError.
+        """
         if self._qmp is None:
             raise InfraError("QEMU is not running")
         answer = self._qmp.execute("human-monitor-command", {"command-line": "info usernet"})
         port = forwarded_port(str(answer))
         if port is None:
             raise InfraError("QEMU tells of no SSH port", detail=str(answer))
-        self._qmp.execute("cont")
+        if not halted:
+            self._qmp.execute("cont")
         return port
 
     def stop(self) -> None:

@@ -70,6 +70,22 @@ def build_id(path: Path) -> str:
         return ""
 
 
+def has_lines(path: Path) -> bool:
+    """Whether a file has debug information that leads from addresses to lines (a section .debug_line)."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data[: len(_MAGIC)] == _MAGIC and b".debug_line" in _section_names(data)
+    except (OSError, ValueError, struct.error):  # ValueError: an empty file
+        return False
+
+
+def _section_names(data: mmap.mmap) -> set[bytes]:
+    (table,) = struct.unpack_from("<Q", data, 40)
+    size, count, strings = struct.unpack_from("<HHH", data, 58)
+    offset, length = struct.unpack_from("<QQ", data, table + strings * size + 24)
+    return set(data[offset : offset + length].split(b"\0")) if count else set()
+
+
 def _notes(data: mmap.mmap) -> list[tuple[int, int]]:
     """Where notes lie: by the program headers, then by the sections (a relocatable file has no others)."""
     found = [(segment.offset, segment.size) for segment in _segments(data) if segment.type == _PT_NOTE]

@@ -77,6 +77,10 @@ class Builder:
         """
         return self._load(self._order(applied, arch, profile))
 
+    def key(self, applied: AppliedTree, arch: Arch, profile: Profile) -> str:
+        """The name of the build, be it there or not; raises what `find` raises."""
+        return self._order(applied, arch, profile).key
+
     def configure(
         self, applied: AppliedTree, arch: Arch, profile: Profile, *, source: Callable[[], Path], say: Say
     ) -> tuple[Path | None, bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +24,8 @@ from harness.plan.model import GuestPlan, Plan, ProfilePlan
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _REMOTE = re.compile(r"debian:|[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:")
-_PARTS: dict[str, type[BaseModel]] = {"guest": GuestPlan, "profiles": ProfilePlan}
+Parts = Mapping[str, type[BaseModel]]
+_PARTS: Parts = {"guest": GuestPlan, "profiles": ProfilePlan}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def load_plan(path: Path | None, overrides: Sequence[Override] = (), *, cwd: Pat
     values: dict[str, object] = {}
     if path is not None:
         document = read_document(path)
-        values = _anchored(validate(Plan, document), path.absolute().parent).model_dump(exclude_unset=True)
+        values = _anchored(validate(Plan, document, _PARTS), path.absolute().parent).model_dump(exclude_unset=True)
     for override in overrides:
         _put(values, override.key, override.value)
     try:
@@ -54,14 +55,17 @@ def load_plan(path: Path | None, overrides: Sequence[Override] = (), *, cwd: Pat
     return _anchored(plan, cwd.absolute())
 
 
-def validate(model: type[_Model], document: Document) -> _Model:
-    """A model from a document; raises InputError for the first defect, with the others in its detail."""
+def validate(model: type[_Model], document: Document, parts: Parts | None = None) -> _Model:
+    """A model from a document; raises InputError for the first defect, with the others in its detail.
+
+    `parts` has the models of keys that hold more than text, for hints.
+    """
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
         found = sorted(_defects(error), key=lambda defect: document.line(defect.key))
         first, *others = [
-            InputError(document.path, document.line(defect.key), defect.text(), fix=defect.fix(model))
+            InputError(document.path, document.line(defect.key), defect.text(), fix=defect.fix(model, parts or {}))
             for defect in found
         ]
         first.detail = "\n".join(str(other) for other in others)
@@ -76,14 +80,14 @@ class _Defect:
     def text(self) -> str:
         return f"{spell(self.key)}: {_wrong(self.error)}" if self.key else _wrong(self.error)
 
-    def fix(self, model: type[BaseModel]) -> str:
+    def fix(self, model: type[BaseModel], parts: Parts) -> str:
         if self.error["type"] == "extra_forbidden":
-            return _known_keys(_model_at(model, self.key), str(self.key[-1]))
+            return _known_keys(parts.get(str(self.key[0]), model) if len(self.key) > 1 else model, str(self.key[-1]))
         if self.error["type"] == "missing":
             return f"add {self.key[-1]}: …"
         if self.error["type"] == "bool_type":
             return "write true or false"
-        return _example(model, self.key)
+        return _example(model, self.key, parts)
 
 
 def _defects(error: ValidationError) -> Iterable[_Defect]:
@@ -130,16 +134,11 @@ def _wrong(error: ErrorDetails) -> str:
     return _RULES[kind].format(got=got, **limits) if kind in _RULES else error["msg"]
 
 
-def _model_at(model: type[BaseModel], key: Key) -> type[BaseModel]:
-    """The model whose keys `key` ends in one of."""
-    return _PARTS.get(str(key[0]), model) if len(key) > 1 and model is Plan else model
-
-
-def _field(model: type[BaseModel], key: Key) -> tuple[str, FieldInfo] | None:
+def _field(model: type[BaseModel], key: Key, parts: Parts) -> tuple[str, FieldInfo] | None:
     names = [part for part in key if isinstance(part, str)]
     holder = model
     for name in names[:-1]:
-        holder = _PARTS.get(name, holder)
+        holder = parts.get(name, holder)
     field = holder.model_fields.get(names[-1]) if names else None
     return (names[-1], field) if field else None
 
@@ -150,8 +149,8 @@ def _known_keys(model: type[BaseModel], wrong: str) -> str:
     return f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(known)}"
 
 
-def _example(model: type[BaseModel], key: Key) -> str:
-    found = _field(model, key)
+def _example(model: type[BaseModel], key: Key, parts: Parts) -> str:
+    found = _field(model, key, parts)
     if found is None or not found[1].examples:
         return ""
     return f"for example: {found[0]}: {as_yaml(found[1].examples[0])}"
@@ -184,7 +183,7 @@ def _flag_error(error: ValidationError, overrides: Sequence[Override]) -> Harnes
     origin = next(
         (item.origin for item in reversed(overrides) if defect.key[: len(item.key)] == item.key), spell(defect.key)
     )
-    example = _example(Plan, defect.key).removeprefix("for example: ").partition(": ")[2]
+    example = _example(Plan, defect.key, _PARTS).removeprefix("for example: ").partition(": ")[2]
     return UserError(f"{origin}: {_wrong(defect.error)}", fix=f"for example: {example}" if example else "")
 
 
@@ -202,6 +201,8 @@ def _anchored(plan: Plan, base: Path) -> Plan:
         changes["series"] = _absolute(plan.series, base)
     if plan.base_fix not in ("auto", "none"):
         changes["base_fix"] = _absolute(plan.base_fix, base)
+    if plan.known is not None:
+        changes["known"] = _absolute(plan.known, base)
     if plan.out is not None:
         changes["out"] = _absolute(plan.out, base)
     changes["profiles"] = tuple(

@@ -206,6 +206,40 @@ class Plan(_Part):
         description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them.",
         examples=[["vma.merge_*", "faults.anon-*"]],
     )
+    baseline: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether the tree without the series is built and tested too, so that only what is new fails the "
+        "run. auto: where the tree with the series failed or the kernel complained. always: in any case, which shows "
+        "what the series has fixed. never: every failure counts. What it gave is kept in the cache.",
+        examples=["always"],
+    )
+    strict: StrictBool = Field(
+        default=False,
+        description="Every failure fails the run, whether it is new, the base's too, known or flaky; so does coverage "
+        "that the base has and the series has not.",
+        examples=[True],
+    )
+    known: Text | None = Field(
+        default=None,
+        description="A file of known findings, each with a reason and the day until which it is allowed; "
+        "docs/verdict.md has its form.",
+        examples=["./known.yaml"],
+    )
+    retries: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        strict=True,
+        description="How often a case that failed is run again, each time in a fresh guest. One that passes then is "
+        "reported as flaky (1 of 3), with the outcome of its failure.",
+        examples=[9],
+    )
+    flaky: Literal["fail", "allow"] = Field(
+        default="fail",
+        description="Whether a flaky case fails the run. A race shows itself now and then: allow is for what is known "
+        "to be no race.",
+        examples=["allow"],
+    )
     guest: GuestPlan = Field(
         default=GuestPlan(), description="How guests are run.", examples=[{"smp": 4, "memory": "2G"}]
     )

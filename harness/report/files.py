@@ -49,6 +49,10 @@ class Layout:
         """What guests were started from, where a plan says `keep`."""
         return self.directory / f"guest-{arch}-{profile}"
 
+    def capsule(self, name: str) -> Path:
+        """What it takes to see one failure again."""
+        return self.directory / name
+
 
 def target_of(result: RunResult, suite: SuiteResult) -> TargetResult | None:
     """The target that `suite` ran on; None for what ran on the host."""

@@ -10,6 +10,8 @@ What the readers do, and what follows:
 * GitLab drops system-out of passed cases and takes the first ``[[ATTACHMENT|path]]`` of failed ones; Jenkins'
   junit-attachments wants it on a line of its own and keeps head and tail of long outputs: it comes first.
 * GitLab refuses files of 30 MB, and its XML library texts of some 8 MB: texts are cut, and the log is named.
+* GitLab and Jenkins show the text of a skipped case and have no other mark for a failure that does not count: one that
+  the base has too, or that is known, is skipped and says how it failed.
 * Jenkins groups by the last dot of classname; its xUnit plugin refuses ``disabled``.
 """
 
@@ -24,7 +26,7 @@ from harness.errors import InfraError
 from harness.model import Case, Finding, Metric, Outcome, RunResult, SuiteResult
 from harness.report.files import last_boot, log_of, write_atomic
 from harness.report.rerun import rerun_command
-from harness.report.text import clamp, clean, one_line
+from harness.report.text import clamp, clean, one_line, standing
 
 _TEXT_BYTES = (64 << 10, 16 << 10, 4 << 10, 1 << 10)  # of one text; the next when the file gets too large
 _FILE_BYTES = 28 << 20  # GitLab takes less than 30 MB
@@ -63,12 +65,17 @@ def shown_suites(result: RunResult) -> tuple[SuiteResult, ...]:
 
     Without it a run that was cancelled, or ran nothing, would look good to somebody who sees the cases only.
     """
-    bad = any(_ELEMENT[case.outcome] in ("failure", "error") for suite in result.suites for case in suite.cases)
+    bad = any(_element(case) in ("failure", "error") for suite in result.suites for case in suite.cases)
     if bad or result.outcome is Outcome.PASS:
         return result.suites
     outcome = result.outcome if _ELEMENT[result.outcome] in ("failure", "error") else Outcome.ERROR
     verdict = Case("run", "verdict", outcome, 0.0, result.message or f"the run ended as {result.outcome}")
     return (*result.suites, SuiteResult("run", "host", "", (verdict,)))
+
+
+def _element(case: Case) -> str:
+    """What stands for a case; both readers show a skipped case with its reason, and a passed one without."""
+    return "skipped" if case.excused else _ELEMENT[case.outcome]
 
 
 class _Document:
@@ -112,13 +119,14 @@ class _Document:
     def _case(self, suite: SuiteResult, classname: str, case: Case) -> Any:
         from junit_xml import TestCase  # noqa: PLC0415 - see above
 
-        kind = _ELEMENT[case.outcome]
+        kind = _element(case)
         bad = kind in ("failure", "error")
         log = log_of(self._result, suite, case, self._directory)
         made = TestCase(self._unique(classname, case.name), classname, stdout=self._output(case, log, bad=bad))
-        message = one_line(case.message) or f"no reason given ({case.outcome})"
+        message = one_line(standing(case) + case.message) or f"no reason given ({case.outcome})"
         if kind == "skipped":
-            made.add_skipped_info(message, message)
+            text = self._text(self._explanation(suite, case, message, log), log) if case.excused else message
+            made.add_skipped_info(message, text)
         elif bad:
             text = self._text(self._explanation(suite, case, message, log), log)
             add = made.add_error_info if kind == "error" else made.add_failure_info
@@ -141,6 +149,7 @@ class _Document:
         again = rerun_command(self._result, suite, case)
         parts = [message, *(_finding(finding, case) for finding in case.findings), case.detail]
         parts += [f"Log: {log.name}" if log else "", f"Run again: {again}" if again else ""]
+        parts += [f"Capsule: {case.capsule.name}"] if case.capsule is not None else []
         return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
     def _output(self, case: Case, log: Path | None, *, bad: bool) -> str:
@@ -191,7 +200,7 @@ def _check(data: bytes, result: RunResult, path: Path) -> None:
         raise InfraError(f"{path}: what would be written is no XML: {error}") from error
     cases = list(root.iter("testcase"))
     found = Counter(child.tag for case in cases for child in case if child.tag in _ELEMENT.values())
-    wanted = Counter(_ELEMENT[case.outcome] for suite in shown_suites(result) for case in suite.cases)
+    wanted = Counter(_element(case) for suite in shown_suites(result) for case in suite.cases)
     wanted_cases = wanted.total()
     del wanted[""]
     names = {(case.get("classname"), case.get("name")) for case in cases}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harness.model import Case, RunResult, SuiteResult
 from harness.report.files import KERNEL_SUITE, target_of
@@ -40,6 +41,11 @@ def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
     if accel != "auto" and verb == "run" and not any(word.partition("=")[0] == "--accel" for word in rest):
         narrow += ["--accel", accel]
     return shlex.join([program, verb, *_without_narrowing(rest), *narrow])
+
+
+def capsule_command(result: RunResult, capsule: Path) -> str:
+    """A command line that runs a failure again as it was, from its capsule: nothing is applied or built."""
+    return shlex.join([_split(result.command)[0], "rerun", str(capsule)])
 
 
 def _pattern(suite: str, case: str) -> str:

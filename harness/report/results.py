@@ -10,14 +10,16 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import InfraError, InputError
 from harness.model import RunResult
 from harness.report.files import write_atomic
 from harness.report.schema import SCHEMA_VERSION, adapter, json_schema
 
-__all__ = ["json_schema", "load", "write"]
+__all__ = ["from_json", "json_schema", "load", "to_json", "write"]
+
+T = TypeVar("T")
 
 
 def write(result: RunResult, path: Path) -> None:
@@ -57,6 +59,19 @@ def load(path: Path) -> RunResult:
         raise InputError(path, 0, f"not a result of vmaharness: {_first(error)}") from error
     absolute: RunResult = _absolute(result, path.parent.absolute())
     return absolute
+
+
+def to_json(value: object, directory: Path) -> Any:
+    """A value of `harness.model` as JSON has it, with paths below `directory` relative.  Raises InfraError."""
+    return _plain(value, directory, type(value).__name__)
+
+
+def from_json(kind: type[T], data: Any, directory: Path) -> T:
+    """The value again, with its relative paths below `directory`.  Raises ValueError when it is none of `kind`."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
+
+    found: T = _absolute(TypeAdapter(kind).validate_python(data), directory)
+    return found
 
 
 def _read(path: Path) -> Any:

@@ -12,14 +12,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from harness.model import Accel, Case, Metric, Outcome, PatchRole, RunResult, SuiteResult, TargetResult
+from harness.model import (
+    Accel,
+    Case,
+    Difference,
+    Metric,
+    Outcome,
+    PatchRole,
+    Relation,
+    RunResult,
+    SuiteResult,
+    TargetResult,
+)
 from harness.report.files import KERNEL_SUITE, log_of
-from harness.report.rerun import rerun_command
-from harness.report.text import count, one_line, seconds
+from harness.report.rerun import capsule_command, rerun_command
+from harness.report.text import count, one_line, seconds, standing
 
 _MOST_FAILURES = 10
 _MOST_REASONS = 6
 _MOST_METRICS = 8
+_MOST_DIFFERENCES = 10
 
 _WORDS = {
     Outcome.PASS: "passed",
@@ -31,6 +43,9 @@ _WORDS = {
     Outcome.SKIP: "skipped",
     Outcome.NOT_RUN: "not run",
 }
+_AS_BEFORE = "same as the base"
+_ORDER = (*_WORDS.values(), _AS_BEFORE, "known", "flaky")
+_BAD_WORDS = tuple(word for one, word in _WORDS.items() if one.blames_kernel or one is Outcome.ERROR)
 _GOOD, _BAD, _DIM = "32", "1;31", "2"  # SGR parameters
 
 Paint = Callable[[str, str], str]
@@ -47,6 +62,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
         _verdict(result, paint, width),
         _table(result, paint, width),
         _failures(result, (directory or Path()).absolute(), paint, width),
+        _against_base(result, width),
         _left_out(result, width),
         _numbers(result, width),
         _base(result, width),
@@ -57,8 +73,15 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _is_bad(outcome: Outcome) -> bool:
-    return outcome.blames_kernel or outcome is Outcome.ERROR
+def _is_bad(case: Case) -> bool:
+    return case.fails or case.outcome is Outcome.ERROR
+
+
+def _word(case: Case) -> str:
+    """What a case counts as in the table."""
+    if case.excused and case.outcome.blames_kernel:
+        return "known" if case.known else "flaky" if case.relation is not Relation.SAME else _AS_BEFORE
+    return _WORDS[case.outcome]
 
 
 def _all_cases(result: RunResult) -> list[tuple[SuiteResult, Case]]:
@@ -95,7 +118,7 @@ def _verdict(result: RunResult, paint: Paint, width: int) -> list[str]:
 
 def _why(result: RunResult) -> str:
     cases = _all_cases(result)
-    bad = sum(_is_bad(case.outcome) for _, case in cases)
+    bad = sum(_is_bad(case) for _, case in cases)
     good = sum(case.outcome is Outcome.PASS for _, case in cases)
     if bad:
         return f"{bad} of {count(len(cases), 'case')} failed"
@@ -118,11 +141,11 @@ def _table(result: RunResult, paint: Paint, width: int) -> list[str]:
     """Targets down, suites across."""
     targets = [suite for target in result.targets for suite in target.suites]
     names = list(dict.fromkeys(suite.suite for suite in (*targets, *result.host_suites)))
-    rows: dict[str, dict[str, Counter[Outcome]]] = {"host": {}} if result.host_suites else {}
+    rows: dict[str, dict[str, Counter[str]]] = {"host": {}} if result.host_suites else {}
     rows |= {_target_name(target.arch, target.profile): {} for target in result.targets}  # also one that has no suites
     for suite in (*result.host_suites, *targets):
         row = rows.setdefault(_target_name(suite.arch, suite.profile), {})
-        row.setdefault(suite.suite, Counter()).update(case.outcome for case in suite.cases)
+        row.setdefault(suite.suite, Counter()).update(_word(case) for case in suite.cases)
     if not rows:
         return []
     for cell in (_long_cell, _short_cell):
@@ -144,39 +167,79 @@ def _target_name(arch: str, profile: str) -> str:
     return f"{arch} {profile}".strip()
 
 
-def _long_cell(outcomes: Counter[Outcome]) -> str:
-    return ", ".join(f"{outcomes[one]} {word}" for one, word in _WORDS.items() if outcomes[one]) or "NO CASES"
+def _long_cell(words: Counter[str]) -> str:
+    return ", ".join(f"{words[word]} {word}" for word in _ORDER if words[word]) or "NO CASES"
 
 
-def _short_cell(outcomes: Counter[Outcome]) -> str:
-    return f"{outcomes[Outcome.PASS]}/{outcomes.total()}"
+def _short_cell(words: Counter[str]) -> str:
+    return f"{words[_WORDS[Outcome.PASS]]}/{words.total()}"
 
 
-def _cell_colour(outcomes: Counter[Outcome] | None) -> str:
-    if outcomes is None:
+def _cell_colour(words: Counter[str] | None) -> str:
+    if words is None:
         return _DIM
-    if not outcomes or any(_is_bad(outcome) for outcome in outcomes):
+    if not words or any(words[word] for word in _BAD_WORDS):
         return _BAD
-    return _GOOD if outcomes[Outcome.PASS] else _DIM
+    return _GOOD if words[_WORDS[Outcome.PASS]] else _DIM
 
 
 def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> list[str]:
     """Every failed case: what happened, where to read more, how to run it again."""
-    bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case.outcome)]
+    bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case)]
     lines: list[str] = []
     for suite, case in bad[:_MOST_FAILURES]:
         word = _WORDS[case.outcome]
         lines += [""] if lines else []
         lines.append(f"{paint(word, _BAD)}  {one_line(suite.classname)}  {one_line(case.name)}")
-        lines.append(f"    {_cut(case.message or 'no reason given', width - 4)}")
+        lines.append(f"    {_cut(standing(case) + (case.message or 'no reason given'), width - 4)}")
         log = log_of(result, suite, case, directory)
         if log is not None:
             shown = log.relative_to(directory) if log.is_relative_to(directory) else log
-            line = f":{case.findings[0].line}" if case.findings else ""
+            line = f":{case.findings[0].line}" if case.findings and case.findings[0].line else ""
             lines.append(f"    log    {shown}{line}")
         lines.append(f"    again  {rerun_command(result, suite, case)}")
+        if case.capsule is not None:
+            lines.append(f"    see    {capsule_command(result, case.capsule)}")
     if len(bad) > _MOST_FAILURES:
         lines.append(f"\n… and {len(bad) - _MOST_FAILURES} more: see junit.xml or results.json")
+    return lines
+
+
+def _against_base(result: RunResult, width: int) -> list[str]:
+    """What differs from the base, or is as bad there; and what failed without counting."""
+    found = result.baseline.differences if result.baseline else ()
+    lines = [*_excused(result, width), *_unlike(found, width)]
+    left = len(lines) - _MOST_DIFFERENCES
+    lines = [*lines[:_MOST_DIFFERENCES], *([f"… and {left} more: see results.json"] if left > 0 else [])]
+    if found:
+        count_of = Counter(difference.relation for difference in found)
+        numbers = ", ".join(f"{number} {relation.value}" for relation, number in count_of.items())
+        lines.insert(0, f"Against the base: {numbers} (cases and findings)")
+    elif result.baseline and not result.baseline.notes:
+        lines.insert(0, "Against the base: nothing is new, and nothing was wrong before")
+    return lines
+
+
+def _excused(result: RunResult, width: int) -> list[str]:
+    """What failed without counting, but for what the base has too."""
+    lines = []
+    for suite, case in _all_cases(result):
+        if case.outcome.blames_kernel and case.excused and _word(case) != _AS_BEFORE:
+            word, place = _word(case).capitalize(), f"{one_line(suite.classname)}  {one_line(case.name)}"
+            lines.append(f"{word}  {place}: {_cut(standing(case) + case.message, width - len(word) - len(place) - 4)}")
+    return lines
+
+
+def _unlike(found: Sequence[Difference], width: int) -> list[str]:
+    """A line for each, the finding rather than the case that has it; what is new is among the failures already."""
+    told = {(one.relation, one.where) for one in found if one.fingerprint}
+    lines = []
+    for one in found:
+        ran_well = one.relation is Relation.GONE and one.base == Outcome.PASS.value  # said by its reason
+        if one.relation is Relation.NEW or ran_well or (not one.fingerprint and (one.relation, one.where) in told):
+            continue
+        word, place = one.relation.value.capitalize(), one_line(one.where)
+        lines.append(f"{word}  {place}: {_cut(one.base or one.series, width - len(word) - len(place) - 4)}")
     return lines
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.model import Case, Relation
+
 # ECMA-48: OSC strings (titles, links) up to BEL or ST, control sequences, charset selections, two-byte escapes.
 _ANSI = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[0-Z\\^-~]", re.DOTALL
@@ -71,3 +73,20 @@ def seconds(value: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def standing(case: Case) -> str:
+    """What comes before the message of a failed case: `new, flaky (1 of 3): `; "" where there is nothing to say."""
+    if not case.outcome.blames_kernel:
+        return ""
+    words = []
+    if case.excused:
+        words.append(f"{case.excused} ({case.outcome.value})")
+    else:
+        words += [f"known: {case.known}"] if case.known else []
+        words += ["the same without the series"] if case.relation is Relation.SAME else []
+    words += ["new"] if case.relation is Relation.NEW else []
+    if case.tries is not None:
+        words.append(f"flaky ({case.tries.text})" if case.flaky else f"{case.tries.text} tries")
+    told = ", ".join(word for word in words if word)
+    return f"{told}: " if told else ""

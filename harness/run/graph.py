@@ -83,9 +83,13 @@ class Graph:
     def add(
         self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = ""
     ) -> Node[T]:
-        """A step that starts when all of `needs` are done and `uses` has a place free; earlier added goes first."""
+        """A step that starts when all of `needs` are done and `uses` has a place free; earlier added goes first.
+
+        A step that runs may add steps.
+        """
         node = Node(name, work, needs, uses)
-        self._nodes.append(node)
+        with self._changed:
+            self._nodes.append(node)
         return node
 
     def run(self) -> None:

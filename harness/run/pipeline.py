@@ -11,39 +11,37 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from harness import __version__
-from harness.errors import Cancelled, HarnessError
-from harness.events import Emit
+from harness.errors import HarnessError
+from harness.events import Emit, Event, EventKind
 from harness.guest.guest import Guest
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import (
     AppliedPatch,
     BaseReport,
-    Build,
-    Case,
-    Metric,
     Outcome,
     RunResult,
     StepTime,
     SuiteResult,
-    TargetResult,
     Tree,
 )
+from harness.plan.known import load_known
 from harness.plan.model import Plan
-from harness.run import base, history
+from harness.report import capsule as capsule_file
+from harness.run import base, capsules, history
+from harness.run.baseline import BaselineSteps
 from harness.run.goal import Goal
-from harness.run.graph import Node, State
-from harness.run.steps import Steps, Target, first_error
-from harness.run.target import by_suite
+from harness.run.graph import State
+from harness.run.outcomes import done, no_result, stage_case, target_result
+from harness.run.rerun import Bench, console_for, locate
+from harness.run.standing import stand
+from harness.run.steps import Steps
 from harness.verdict.judge import overall
-
-T = TypeVar("T")
+from harness.verdict.known import expired_cases
 
 
 def run_plan(
@@ -56,22 +54,34 @@ def run_plan(
     one target was hit by is an ERROR case of that target instead.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    known = load_known(Path(plan.known)) if plan.known else ()
+    for case in expired_cases(known, started.date()).cases:
+        emit(Event(EventKind.NOTE, text=case.message))  # now rather than after an hour
     steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit)
+    baseline = BaselineSteps(steps, processes=processes, cache=cache)
+    if goal is Goal.RUN and plan.series is not None:
+        baseline.add()
 
     def account(error: HarnessError | None) -> RunResult:
         times = _times(steps)
         history.save(cache.root / "times.json", times)
-        targets = tuple(_target_result(target) for target in steps.targets)
-        host_suites = _host_suites(steps, error)
-        outcome, message = overall((*host_suites, *(suite for target in targets for suite in target.suites)))
+        targets = tuple(target_result(target) for target in steps.targets)
+        standing = stand(
+            _host_suites(steps, error), targets, baseline.result,
+            plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
+        )  # fmt: skip
+        outcome, message = overall(standing.suites, strict=plan.strict)
         if error is not None:
             outcome, message = Outcome.ERROR, error.what
-        return RunResult(
+        result = RunResult(
             version=__version__, command=command, started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
-            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps), host_suites=host_suites,
-            targets=targets, steps=times, notes=_notes(steps), outcome=outcome, message=message, base=_base(steps),
+            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
+            host_suites=standing.host_suites, targets=standing.targets, steps=times,
+            notes=(*_notes(steps), *standing.notes), outcome=outcome, message=message, base=_base(steps),
+            baseline=standing.baseline,
         )  # fmt: skip
+        return capsules.leave(result, plan, steps.layout, steps.targets, cache.root / "store")
 
     try:
         steps.graph.run()
@@ -79,6 +89,7 @@ def run_plan(
         publish(account(error))
         raise
     finally:
+        baseline.close()
         steps.close()
     result = account(None)
     publish(result)
@@ -100,6 +111,19 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
         yield guest
 
 
+def open_capsule(
+    place: Path, *, processes: Processes, cache: Cache, emit: Emit, accel: str = "", gdb: str = ""
+) -> Bench:
+    """A capsule, checked, with all that it takes to boot its guest or to run its case again.
+
+    `accel` overrides what ran the guest then; `gdb` is "halted", "running" or "".
+    Raises InputError for a bad capsule, UserError where its kernel or initramfs is there no more.
+    """
+    capsule, directory = capsule_file.load(place)
+    files = locate(capsule, directory, cache)
+    return Bench(capsule, files, processes, cache, emit, console_for(directory, cache), accel, gdb)
+
+
 def describe_host() -> dict[str, str]:
     """What a reader must know of the machine to judge the times."""
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
@@ -115,31 +139,29 @@ def describe_host() -> dict[str, str]:
 # --- reading the nodes ----------------------------------------------------------------------------------------
 
 
-def _done(node: Node[T] | None) -> T | None:
-    return node.value if node is not None and node.state is State.DONE else None
-
-
 def _times(steps: Steps) -> tuple[StepTime, ...]:
     nodes = (node for node in steps.graph.nodes if node.state is State.DONE)
     return tuple(StepTime(node.name, round(node.seconds, 3), node.cached) for node in nodes)
 
 
 def _series_title(steps: Steps) -> str:
-    series = _done(steps.series)
+    series = done(steps.series)
     return "" if series is None else series.title
 
 
 def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
-    applied = _done(steps.applied)
+    applied = done(steps.applied)
     return () if applied is None else applied.patches
 
 
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
-    series = _done(steps.series)
+    series = done(steps.series)
     notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
+    runners = (done(target.test) for target in steps.targets)
+    notes += [note for runner in runners if runner is not None for note in runner.notes]
     tree = _tree(steps)
     said = tree.notes if tree is not None else ()
     return tuple(note for note in dict.fromkeys(notes) if note not in said)
@@ -147,14 +169,14 @@ def _notes(steps: Steps) -> tuple[str, ...]:
 
 def _tree(steps: Steps) -> Tree | None:
     """The tree, with what applying the base fix has found out about it."""
-    applied, choice = _done(steps.applied), _done(steps.base)
+    applied, choice = done(steps.applied), done(steps.base)
     if applied is not None and not applied.reverted:
         return applied.base
-    return choice.tree if choice is not None else _done(steps.tree)
+    return choice.tree if choice is not None else done(steps.tree)
 
 
 def _base(steps: Steps) -> BaseReport | None:
-    applied, choice = _done(steps.applied), _done(steps.base)
+    applied, choice = done(steps.applied), done(steps.base)
     if choice is None or choice.report is None:
         return None
     return choice.report if applied is None else base.after(choice.report, applied)
@@ -163,70 +185,14 @@ def _base(steps: Steps) -> BaseReport | None:
 def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult, ...]:
     """What ran on the host: the series itself, and tools/testing/vma."""
     cases = [
-        _stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
+        stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
     ]
     output = base.account(_base(steps), _patches(steps))
     found = [SuiteResult("series", "host", "", tuple(case for case in cases if case is not None), output=output)]
-    vma = _done(steps.host_vma)
+    vma = done(steps.host_vma)
     if vma is not None:
         found.append(vma)
     elif steps.host_vma is not None:
         why = steps.host_vma.error or error
-        found.append(SuiteResult("vma", "host", "", (_no_result("vma", "program", why),)))
+        found.append(SuiteResult("vma", "host", "", (no_result("vma", "program", why),)))
     return tuple(suite for suite in found if suite.cases)
-
-
-def _stage_case(suite: str, node: Node[Any]) -> Case | None:
-    """A step as a case: passed, or broken with the error's own words; None if it was never reached."""
-    if node.state is State.DONE:
-        return Case(suite, node.name.replace(" ", "-"), Outcome.PASS, node.seconds)
-    if node.error is None:
-        return None
-    detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
-    return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
-
-
-def _no_result(suite: str, name: str, error: HarnessError | None) -> Case:
-    outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled) else Outcome.ERROR
-    what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
-    return Case(suite, name, outcome, message=what, detail=detail)
-
-
-def _target_result(target: Target) -> TargetResult:
-    build, runner = _done(target.build), _done(target.test)
-    kernel: list[Case] = []
-    if target.config is not None:
-        kernel.append(_config_case(target.config))
-    if target.build is not None:
-        kernel.append(_build_case(build) if build else _no_result("kernel", "build", target.build.error))
-    suites: tuple[SuiteResult, ...] = ()
-    if target.test is not None:
-        if runner is None:
-            kernel.append(_no_result("kernel", "boot", target.test.error))
-        else:
-            kernel.extend(runner.kernel_cases)
-            suites = by_suite(target.arch, target.profile.name, runner.cases)
-    own = SuiteResult("kernel", target.arch, target.profile.name, tuple(kernel))
-    return TargetResult(
-        arch=target.arch, profile=target.profile.name, build=build, rootfs=_done(target.rootfs),
-        boots=tuple(runner.boots) if runner else (), suites=((own, *suites) if own.cases else suites),
-    )  # fmt: skip
-
-
-def _config_case(node: Node[Outcome]) -> Case:
-    case = replace(_stage_case("kernel", node) or _no_result("kernel", "", None), name="config")
-    if case.outcome is Outcome.PASS and node.value is Outcome.FAIL:
-        return replace(case, outcome=Outcome.FAIL, message="the tree's own kconfig failed; see the build's log")
-    return case
-
-
-def _build_case(build: Build) -> Case:
-    warnings = [message for message in build.messages if message.severity == "warning"]
-    if build.outcome is Outcome.PASS:
-        metrics = (
-            Metric("compile-cpu", round(build.cpu_seconds, 1), "s", 1),
-            Metric("warnings", len(warnings), "messages", 1),
-        )
-        return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
-    errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
-    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build), errors)

@@ -55,7 +55,10 @@ class Checkout:
             return self._path
 
     def close(self) -> None:
-        self._held.close()
+        """Give the files back, to whoever wants them next; they can be asked for again."""
+        with self._lock:
+            self._path = None
+            self._held.close()
 
 
 def guest_suite() -> str:

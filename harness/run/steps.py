@@ -6,11 +6,13 @@ fills the gaps (linking, kallsyms), and the guest of a finished kernel runs whil
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.arch import host_arch, is_native
 from harness.data import fragments_dir
@@ -22,6 +24,7 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel.build import Builder
+from harness.kernel.decode import Decoder
 from harness.kernel.source import resolve_tree
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
 from harness.plan.model import Plan
@@ -29,14 +32,18 @@ from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
 from harness.run.goal import Goal
-from harness.run.graph import Graph, Node, Report
+from harness.run.graph import Graph, Node, Report, State
 from harness.run.repairing import read_repaired
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
-from harness.run.target import TargetRunner, select
+from harness.run.target import TargetRunner, Task, select
 from harness.series.read import read_series
 from harness.suites.vma_program import VmaProgram
 from harness.verdict.console import is_fatal
+
+T = TypeVar("T")
+
+_OF_FILES = ("config", "compile", "vma")  # what steps use that read the tree's files
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
@@ -52,6 +59,7 @@ class Target:
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
     test: Node[TargetRunner] | None = None
+    prepared: tuple[Prepared, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,6 +70,18 @@ def first_error(build: Build) -> str:
     """What went wrong first, for a line."""
     errors = (message for message in build.messages if message.severity == "error")
     return next((f"{error.path}:{error.line}: {error.text}" for error in errors), "it did not compile; see the log")
+
+
+def _lenient(work: Callable[[Report], T]) -> Callable[[Report], T]:
+    """What cannot be done with a tree that the user did not ask for must not end the run."""
+
+    def attempt(report: Report) -> T:
+        try:
+            return work(report)
+        except UserError as error:
+            raise InfraError(error.what, fix=error.fix, detail=error.detail) from error
+
+    return attempt
 
 
 class Steps:
@@ -81,7 +101,7 @@ class Steps:
         self._cache = cache
         self._emit = emit
         self._checkout = Checkout(processes, cache, kept=self.sandbox.active)
-        self._builder = Builder(processes, cache, self.sandbox)
+        self.builder = Builder(processes, cache, self.sandbox)
         self._check_suites()
         self.graph = Graph(
             stop=processes.stop,
@@ -97,31 +117,62 @@ class Steps:
             "apply", self._apply, needs=[self.base, self.base_fix, self.series]
         )
         self.host_vma: Node[SuiteResult] | None = None
+        self.prefix = ""  # of the steps' names
         self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
+        self.prepared: dict[Arch, list[Node[Prepared]]] = {}
         if goal.reaches(Goal.CONFIG):
             self._add_targets()
 
+    def of_tree(self, applied: Node[AppliedTree], *, prefix: str, directory: Path) -> Steps:
+        """The same for another tree, in the same graph; nothing is added yet.  No error of it ends the run."""
+        other = copy.copy(self)
+        other.applied, other.prefix, other.layout = applied, prefix, Layout(directory)
+        other.targets = [Target(target.arch, target.profile) for target in self.targets]
+        other.host_vma, other.prepared = None, {}
+        other._checkout = Checkout(self._processes, self._cache, kept=self.sandbox.active)
+        return other
+
     # --- the graph --------------------------------------------------------------------------------------------
+
+    def add(
+        self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = ""
+    ) -> Node[T]:
+        """A step under the name that it has for this tree."""
+        return self.graph.add(f"{self.prefix}{name}", _lenient(work) if self.prefix else work, needs=needs, uses=uses)
 
     def _add_targets(self) -> None:
         for target in self.targets:
-            target.config = self.graph.add(
-                f"config {target.name}", self._config_of(target), needs=[self.applied], uses="config"
-            )
+            self._add_config(target)
         if not self.goal.reaches(Goal.BUILD):
             return
-        prepared = self._add_suites() if self.goal.reaches(Goal.GUEST) else {}
-        rootfs = {arch: self._add_rootfs(arch, nodes) for arch, nodes in prepared.items()}
+        if self.goal.reaches(Goal.GUEST):
+            self.add_programs()
         configs = [target.config for target in self.targets if target.config]  # all, before anything compiles
         # Guests of another architecture take longest (emulated ASan): their kernels first, so that they overlap.
         for order, target in enumerate(sorted(self.targets, key=lambda target: is_native(target.arch))):
-            target.rootfs = rootfs.get(target.arch)
-            target.build = self.graph.add(
-                f"build {target.name}", self._build_of(target, order), needs=configs, uses="compile"
-            )
+            self._add_build(target, order, configs)
         if self.goal is Goal.RUN:
             for target in self.targets:
-                self._add_test(target, prepared[target.arch])
+                self._add_test(target)
+
+    def add_programs(self) -> None:
+        """All that guests need beside a kernel."""
+        self.prepared = self._add_suites()
+        rootfs = {arch: self._add_rootfs(arch, nodes) for arch, nodes in self.prepared.items()}
+        for target in self.targets:
+            target.rootfs = rootfs[target.arch]
+
+    def add_kernel(self, target: Target) -> None:
+        """One target alone, once its programs are there: after all kernels that were asked for before."""
+        self._add_config(target)
+        self._add_build(target, len(self.targets), [target.config] if target.config else [])
+        self._add_test(target)
+
+    def _add_config(self, target: Target) -> None:
+        target.config = self.add(f"config {target.name}", self._config_of(target), needs=[self.applied], uses="config")
+
+    def _add_build(self, target: Target, order: int, needs: Sequence[Node[Any]]) -> None:
+        target.build = self.add(f"build {target.name}", self._build_of(target, order), needs=needs, uses="compile")
 
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
@@ -129,13 +180,14 @@ class Steps:
         prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.plan.arch}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
-        if "faults" in self.plan.suites:
+        makers = {"faults": shop.faults, "hazards": shop.hazards}
+        for name in (name for name in self.plan.suites if name in makers):
             for arch in self.plan.arch:
 
-                def faults(report: Report, arch: Arch = arch) -> Prepared:
-                    return shop.faults(arch, report.say)
+                def compile_program(report: Report, name: str = name, arch: Arch = arch) -> Prepared:
+                    return makers[name](arch, report.say)
 
-                prepared[arch].append(self.graph.add(f"faults programs {arch}", faults))
+                prepared[arch].append(self.add(f"{name} programs {arch}", compile_program))
         return prepared
 
     def _add_vma(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
@@ -148,15 +200,15 @@ class Steps:
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
-            program = self.graph.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses="vma")
+            program = self.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses="vma")
             if arch is native:
-                self.host_vma = self.graph.add("vma on the host", self._host_vma_of(program), needs=[program])
+                self.host_vma = self.add("vma on the host", self._host_vma_of(program), needs=[program])
             if arch in prepared:
 
                 def prepare(_: Report, program: Node[VmaProgram] = program) -> Prepared:
                     return prepared_vma(program.value)
 
-                prepared[arch].append(self.graph.add(f"vma suite {arch}", prepare, needs=[program]))
+                prepared[arch].append(self.add(f"vma suite {arch}", prepare, needs=[program]))
 
     def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
         def make(report: Report) -> Rootfs:
@@ -166,14 +218,16 @@ class Steps:
                 say=report.say,
             )  # fmt: skip
 
-        return self.graph.add(f"initramfs {arch}", make, needs=prepared)
+        return self.add(f"initramfs {arch}", make, needs=prepared)
 
-    def _add_test(self, target: Target, prepared: list[Node[Prepared]]) -> None:
+    def _add_test(self, target: Target) -> None:
+        prepared = self.prepared[target.arch]
+
         def test(report: Report) -> TargetRunner:
             return self._test(target, [node.value for node in prepared], report)
 
         needs = [node for node in (target.build, target.rootfs, *prepared) if node is not None]
-        target.test = self.graph.add(f"test {target.name}", test, needs=needs, uses="guest")
+        target.test = self.add(f"test {target.name}", test, needs=needs, uses="guest")
 
     # --- the steps --------------------------------------------------------------------------------------------
 
@@ -235,9 +289,16 @@ class Steps:
         """Give back what is held: the work copy of the tree."""
         self._checkout.close()
 
+    def let_go(self) -> None:
+        """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""
+        if not any(
+            node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in self.graph.nodes
+        ):
+            self._checkout.close()
+
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:
-            config, report.cached = self._builder.configure(
+            config, report.cached = self.builder.configure(
                 self.applied.value, target.arch, target.profile, source=self._source(report), say=report.say
             )
             if config is None:
@@ -251,9 +312,9 @@ class Steps:
     def _build_of(self, target: Target, order: int) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
             log = self.layout.build_log(target.arch, target.profile.name)
-            build = self._builder.build(
+            build = self.builder.build(
                 self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
-                nice=round(19 * order / max(1, len(self.targets) - 1)), say=report.say, log=log,
+                nice=min(19, round(19 * order / max(1, len(self.targets) - 1))), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)
@@ -273,7 +334,7 @@ class Steps:
     def guest(self, target: Target, number: int, say: Say = lambda _: None) -> Guest:
         """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
         assert target.build is not None and target.rootfs is not None
-        build = target.build.value
+        build, step = target.build.value, f"{self.prefix}test {target.name}"
         if build.image is None:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
         return Guest(
@@ -281,7 +342,7 @@ class Steps:
             config=self.plan.guest.to_config(), console=self.layout.console(target.arch, target.profile.name, number),
             processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
             on_death=lambda death: self._emit(
-                Event(EventKind.CONSOLE, f"test {target.name}", "\n".join((death.message, *death.last_lines)))
+                Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
             ),
         )  # fmt: skip
 
@@ -293,13 +354,18 @@ class Steps:
             if path is not None:
                 shutil.copyfile(path, place / name)
 
+    def tasks(self, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
+        """The commands that the plan asks for."""
+        suites = [item.suite for item in prepared if item.suite is not None]
+        return select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
+
     def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
         assert target.build is not None
         build = target.build.value
-        suites = [item.suite for item in prepared if item.suite is not None]
-        tasks = select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
+        target.prepared = tuple(prepared)
         runner = TargetRunner(
-            target.arch, target.profile.name, tasks, config_digest=build.config_digest, say=report.say,
+            target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
+            say=report.say, retries=self.plan.retries,
             start=lambda number: self.guest(target, number, report.say),
         )  # fmt: skip
         runner.cases.extend(item.case for item in prepared if item.case is not None)
@@ -307,10 +373,23 @@ class Steps:
             runner.run()
         else:
             runner.give_up("the kernel was not built")
+        self._decode(build, runner, report.say)
         if self.plan.keep and target.rootfs is not None:
             self._keep(target, build, target.rootfs.value)
         report.good, report.text = runner.good, runner.account
         return runner
+
+    def _decode(self, build: Build, runner: TargetRunner, say: Say) -> None:
+        """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
+        cases = (*runner.kernel_cases, *runner.cases)
+        wanted = [frame for case in cases for finding in case.findings for frame in finding.frames]
+        if not wanted:
+            return
+        say("decoding call traces")
+        decoder = Decoder(self._processes, self._cache, self.sandbox)
+        decoded = decoder.decode(self.applied.value, build, wanted)
+        runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
+        runner.cases[:] = [decoded.case(case) for case in runner.cases]
 
     # --- limits -----------------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.events import Say
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
-from harness.suites import faults, vma
+from harness.suites import faults, hazards, vma
 from harness.suites.programs import build_program
 from harness.suites.suite import Suite
 from harness.suites.vma_program import VmaBuilder, VmaProgram
@@ -20,7 +21,22 @@ from harness.suites.vma_program import VmaBuilder, VmaProgram
 DESCRIPTIONS = {
     "vma": "tools/testing/vma of the tree under test, on the host and in each guest; one case for each of its tests",
     "faults": "page faults of every kind, alone and against threads that change the mappings around them",
+    "hazards": "what is known to go wrong around VMA locks: races, storms, reuse, refusals, kills, bad pointers",
 }
+
+
+_REVIVED: dict[str, Callable[[Command], Suite]] = {
+    "vma": lambda command: vma.VmaSuite(command.cases),
+    "faults": lambda _: faults.FaultsSuite(),
+    "hazards": lambda _: hazards.HazardsSuite(),
+}
+
+
+def revive(name: str, command: Command) -> Suite:
+    """The suite that reads what a command of an earlier run says now.  Raises UserError for one that is not ours."""
+    if name not in _REVIVED:
+        raise UserError(f"no suite is called {name[:64]!r}", fix=f"suites: {', '.join(_REVIVED)}")
+    return _REVIVED[name](command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,11 @@ class Workshop:
         say(f"compiling the page-fault programs for {arch}")
         program = build_program("faults", arch, processes=self.processes, cache=self.cache)
         return Prepared("faults", faults.FaultsSuite(), faults.payload(program))
+
+    def hazards(self, arch: Arch, say: Say) -> Prepared:
+        say(f"compiling the hazard programs for {arch}")
+        program = build_program("hazards", arch, processes=self.processes, cache=self.cache)
+        return Prepared("hazards", hazards.HazardsSuite(), hazards.payload(program))
 
 
 def prepared_vma(program: VmaProgram) -> Prepared:

@@ -2,7 +2,8 @@
 
 Around each command it takes counters, taint and console; `harness.verdict` judges.  A guest that is lost, or whose
 lockdep has switched itself off, is replaced by a fresh one for the commands that are left: a crash hides nothing, and
-nothing passes under a dead lockdep.
+nothing passes under a dead lockdep.  What failed is run again in fresh guests, and what the machine may have broken is
+done again before anything is said of the kernel.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harness.errors import GuestLost
+from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
-from harness.model import Arch, Boot, Case, Command, CommandResult, Finding, Outcome, SuiteResult
+from harness.model import Arch, Boot, Case, Command, CommandResult, Finding, Outcome, SuiteResult, Tries
 from harness.run.probe import PROBE, KernelState, parse_probe
 from harness.suites.suite import Suite
-from harness.verdict import console, judge
+from harness.verdict import console, infra, judge
+from harness.verdict.tries import merged
 
 MAX_BOOTS = 6
 """How often a target's guest is replaced before the rest is left out: a kernel this broken has shown it."""
+
+MACHINE_TRIES = 3
+"""How often something is tried that the machine may have broken; what breaks every time is the kernel's."""
 
 PROBE_S = 10.0
 
@@ -58,30 +63,100 @@ class TargetRunner:
     """Runs tasks on one target, in order, in as many guests as it takes."""
 
     def __init__(
-        self, arch: Arch, profile: str, tasks: Sequence[Task], *, start: StartGuest, config_digest: str, say: Say
+        self,
+        arch: Arch,
+        profile: str,
+        tasks: Sequence[Task],
+        *,
+        start: StartGuest,
+        config_digest: str,
+        say: Say,
+        retries: int = 0,
     ) -> None:
+        """`retries` is how often a case that failed is run again."""
         self._arch = arch
         self._profile = profile
+        self.tasks = tuple(tasks)
         self._left = list(tasks)
         self._start = start
         self._config_digest = config_digest
         self._say = say
+        self._retries = retries
+        self._again = False  # what is run now has failed before
+        self._booted = 0  # guests that have come up
+        self._failed_boots: list[Case] = []  # of the guest that is to come up next
+        self._broken: dict[str, list[str]] = {}  # by what was tried: what the machine may have done to it
         self._heard = 0  # lines of the present guest's console
+        self._last = ""  # the command that ran last in the present guest
+        self._noted: set[str] = set()
+        self.notes: list[str] = []  # what a reader must know to believe the cases
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
         self.cases: list[Case] = []
 
     def run(self) -> None:
-        """Boot and run until nothing is left, or boots are used up."""
-        while len(self.boots) < MAX_BOOTS:
-            with self._start(len(self.boots) + 1) as guest:
-                if not self._boot(guest):
-                    break
-                self._work(guest)
-            if not self._left:
-                return
-        why = self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else f"{MAX_BOOTS} guests were lost"
-        self.give_up(why)
+        """Boot and run until nothing is left, or boots are used up; then what failed once more, in fresh guests."""
+        self._take_guests(MAX_BOOTS)
+        if self._left:
+            lost = f"{MAX_BOOTS} guests were lost"
+            self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
+        most = len(self.boots) + MAX_BOOTS
+        failed = {_key(case) for case in self._every_case() if case.outcome.blames_kernel and case.tries is None}
+        tasks = [task for task in self.tasks if any((task.suite.name, name) in failed for name in task.command.cases)]
+        if tasks or ("kernel", "boot") in failed:
+            for number in range(1, self._retries + 1):
+                self._say(f"trying again what failed ({number} of {self._retries})")
+                self._try_again(tasks, most)
+
+    def _take_guests(self, most_boots: int) -> None:
+        """Work in one guest after the other."""
+        while len(self.boots) < most_boots:
+            try:
+                with self._start(len(self.boots) + 1) as guest:
+                    if self._boot(guest):
+                        self._work(guest)
+                    elif not self._boots_again():
+                        break
+            except (GuestLost, MissingTool):
+                raise
+            except InfraError as error:
+                if not self._blame_machine("a guest", error.what):
+                    raise
+                continue
+            if not self._left and self._booted:
+                break
+        if self._failed_boots:
+            self._keep_boot(self._failed_boots.pop())
+
+    def _try_again(self, tasks: Sequence[Task], most_boots: int) -> None:
+        """Run these tasks once more, and join their cases with those that are there.  Nothing that fails is lost."""
+        kernel, cases = self.kernel_cases, self.cases
+        self.kernel_cases, self.cases, self._left = [], [], list(tasks)
+        self._again, self._booted = True, 0
+        try:
+            self._take_guests(most_boots)
+        finally:
+            self._left.clear()
+            self.kernel_cases = merged(kernel, self.kernel_cases)
+            self.cases = merged(cases, self.cases)
+
+    def _every_case(self) -> tuple[Case, ...]:
+        return (*self.kernel_cases, *self.cases)
+
+    @property
+    def infra(self) -> tuple[str, ...]:
+        """What the machine got in the way with; it was done again."""
+        return tuple(f"{what}: {why}" for what, reasons in self._broken.items() for why in reasons)
+
+    def _blame_machine(self, what: str, why: str) -> bool:
+        """Whether to do it again; False once it has broken so often that it is no accident."""
+        reasons = self._broken.setdefault(what, [])
+        reasons.append(why)
+        if len(reasons) >= MACHINE_TRIES:
+            del self._broken[what]
+            return False
+        self._say(f"{what}: {why}; trying again")
+        return True
 
     def give_up(self, why: str) -> None:
         """Account for what is left as not run."""
@@ -91,31 +166,49 @@ class TargetRunner:
 
     @property
     def good(self) -> bool:
-        return all(case.outcome in (Outcome.PASS, Outcome.SKIP) for case in (*self.kernel_cases, *self.cases))
+        return all(case.outcome in (Outcome.PASS, Outcome.SKIP) for case in self._every_case())
 
     @property
     def account(self) -> str:
         """One line for the progress display."""
-        count = Tally(case.outcome for case in (*self.kernel_cases, *self.cases))
+        count = Tally(case.outcome for case in self._every_case())
         return ", ".join(f"{number} {outcome}" for outcome, number in count.items())
 
     # --- one guest --------------------------------------------------------------------------------------------
 
     def _boot(self, guest: LiveGuest) -> bool:
-        """Boot and judge the boot; False when no command can be run in this guest or any other."""
-        number = len(self.boots) + 1
-        self._heard = 0
+        """Boot and judge the boot; False when no command can be run in this guest."""
+        number = self._booted + 1
+        self._heard, self._last = 0, ""
         self._say("booting" if number == 1 else f"booting a fresh guest (the {number}th)")
         boot = guest.boot()
         self.boots.append(boot)
         findings = self._listen(guest)
         name = "boot" if number == 1 else f"boot-{number}"
-        self.kernel_cases.append(judge.judge_boot(name, boot, findings))
+        case = replace(judge.judge_boot(name, boot, findings), log=boot.console)
         if boot.outcome is not Outcome.PASS:
+            if not (
+                infra.boot_may_be(boot, findings, guest.console_text()) and self._blame_machine(name, boot.message)
+            ):
+                self._failed_boots.append(case)
             return False
-        if number == 1:
+        self._booted = number
+        self._keep_boot(case)
+        if number == 1 and not self._again:
             self.kernel_cases.append(self._compare_config(guest))
         return True
+
+    def _keep_boot(self, last: Case) -> None:
+        """A boot, with those that failed before it."""
+        self.kernel_cases = merged(self.kernel_cases, *([case] for case in (*self._failed_boots, last)))
+        self._failed_boots = []
+
+    def _boots_again(self) -> bool:
+        """After a boot that failed: whether to try another; only once more after minutes of silence."""
+        most = 0 if self._again else self._retries
+        if self.boots[-1].outcome is Outcome.TIMEOUT:
+            most = min(most, 1)
+        return len(self._failed_boots) <= most
 
     def _compare_config(self, guest: LiveGuest) -> Case:
         """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""
@@ -139,13 +232,19 @@ class TargetRunner:
         except GuestLost as lost:
             self.kernel_cases.append(Case("kernel", f"ready-{len(self.boots)}", Outcome.CRASH, message=lost.what))
             return
+        self._note_state(before, "the boot")
         while self._left:
-            after = self._perform(guest, self._left.pop(0), before)
+            task = self._left.pop(0)
+            try:
+                after = self._perform(guest, task, before)
+            except InfraError:
+                self._left.insert(0, task)
+                raise
             if after is None:
                 return
             before = after
         if late := self._listen(guest):
-            self.kernel_cases.append(judge.judge_boot(f"after-{len(self.boots)}", self.boots[-1], late))
+            self._complain(late)
 
     def _probe(self, guest: LiveGuest) -> KernelState:
         shown = guest.run(PROBE, timeout_s=PROBE_S)
@@ -173,7 +272,11 @@ class TargetRunner:
         cases: tuple[Case, ...] = ()
         try:
             guest.mark(f"vmaharness: {suite.name} {command.name}")
+            if self._too_late(guest):
+                self._left.insert(0, task)
+                return None
             cases = suite.parse(command, guest.run(command.argv, timeout_s=command.timeout_s))
+            guest.mark(f"vmaharness: end of {suite.name} {command.name}")  # what was said before is on the console now
             after = self._probe(guest)
         except GuestLost as error:
             lost = error
@@ -182,7 +285,13 @@ class TargetRunner:
             cases = tuple(Case(suite.name, name, Outcome.CRASH, message="no result") for name in command.cases)
         if len(cases) == 1 and not cases[0].seconds:
             cases = (replace(cases[0], seconds=round(time.monotonic() - started, 3)),)
+        heard = lines_after(guest.console_text(), self._heard)
         findings = self._listen(guest)
+        name = f"{suite.name} {command.name}"
+        blamed = lost is not None and infra.may_be(lost.reason, lost.what, findings, heard)
+        if blamed and lost is not None and self._blame_machine(name, lost.what):
+            self._left.insert(0, task)
+            return None
         judged = judge.judge_cases(
             cases, findings, command=command, accel=self.boots[-1].accel,
             taint_before=before.tainted, taint_after=after.tainted if after else None,
@@ -190,10 +299,49 @@ class TargetRunner:
             lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,
             lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
         )  # fmt: skip
-        self.cases.extend(replace(case, log=self.boots[-1].console) for case in judged)
-        if after is None or judge.guest_is_spent(findings, after.debug_locks):
+        tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
+        self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)
+        self._last = f"{suite.name}.{command.name}"
+        if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
             return None
+        self._note_state(after, self._last)
         return after
+
+    def _too_late(self, guest: LiveGuest) -> bool:
+        """What the kernel said between two commands is the earlier one's, or nobody's, and not the next one's.
+
+        True when nothing more should be run in this guest.
+        """
+        late = self._listen(guest)
+        if not late:
+            return False
+        self._complain(late)
+        return bool(judge.guest_is_spent(late, None))
+
+    def _complain(self, late: Sequence[Finding]) -> None:
+        boot = self.boots[-1]
+        case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late)
+        self.kernel_cases.append(replace(case, log=boot.console))
+
+    def _note_state(self, state: KernelState, when: str) -> None:
+        """Note, once each, what weakens every later case of this target."""
+        where = f"{self._arch} {self._profile}"
+        for table in state.tables:
+            if table.nearly_full:
+                full = f"{table.used} of {table.size} {table.name} are used after {when}"
+                self._note(table.name, f"{where}: lockdep is nearly full: {full}; when one is, it switches itself off")
+        if not state.armed:
+            why = "no clear_warn_once in debugfs"
+            self._note("once", f"{where}: a WARN_ONCE is heard once a guest, not once a case: {why}")
+
+    def _note(self, about: str, text: str) -> None:
+        if about not in self._noted:
+            self._noted.add(about)
+            self.notes.append(text)
+
+
+def _key(case: Case) -> tuple[str, str]:
+    return case.suite, case.name
 
 
 def lines_after(text: str, number: int) -> str:

@@ -6,12 +6,11 @@ One command a case, so that counters, taint and console are those of one case.  
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model import Arch, Case, Command, CommandResult, Outcome, Payload, PayloadFile
-from harness.suites import ktap
+from harness.model import Arch, Case, Command, CommandResult, Payload, PayloadFile
+from harness.suites import reported
 
 GUEST_PROGRAM = "/vmaharness/bin/faults"
 
@@ -22,7 +21,6 @@ In the workloads marked as such all do, but for those that meet a writer (in a r
 far below, so that it tells "falls back always" from "falls back more often", which is for the metrics to show.
 """
 
-_COUNTER = "vma_lock_success"  # not reported by a kernel without CONFIG_PER_VMA_LOCK_STATS
 _TIMEOUT_S = 10.0  # 20 times what the longest case takes on hardware
 
 
@@ -71,68 +69,7 @@ class FaultsSuite:
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
         """A case for each one of the command; it passes on a sound report of contents, metrics and locks alone."""
-        report = ktap.parse(result.stdout)
-        detail = f"{result.stdout}\n{result.stderr}".strip()
-        seconds = result.seconds / max(1, len(command.cases))
-        cases = []
-        for name in command.cases:
-            found = [one for one in report.results if one.name == name]
-            if len(found) == 1:
-                outcome, message = self._judge(command, result, report, found[0])
-                metrics = found[0].metrics
-            elif found:
-                outcome, message, metrics = Outcome.ERROR, f"reported {len(found)} times", ()
-            else:
-                outcome, message = self._missing(result, report)
-                metrics = ()
-            cases.append(Case(self.name, name, outcome, seconds, message, detail, metrics))
-        return tuple(cases)
-
-    def _judge(
-        self, command: Command, result: CommandResult, report: ktap.Report, one: ktap.Result
-    ) -> tuple[Outcome, str]:
-        """What a result line comes to, given everything around it."""
-        if not one.good:
-            return Outcome.FAIL, one.reason or "no reason given"
-        if doubt := _doubt(command, report, one):
-            return Outcome.ERROR, f"the program's report is not sound: {doubt}"
-        if result.exit_code != 0 and all(other.good for other in report.results):
-            return Outcome.CRASH, f"{_ending(result)} after its result"
-        if one.skipped:
-            return Outcome.SKIP, one.reason or "no reason given"
-        taken = next((metric for metric in one.metrics if metric.name == _COUNTER), None)
-        if command.exercises_vma_locks and taken is not None and taken.value < LEAST_SHARE * taken.count:
-            return Outcome.NOT_EXERCISED, f"{taken.value:.0f} of {taken.count} faults took a VMA lock alone"
-        return Outcome.PASS, ""
-
-    def _missing(self, result: CommandResult, report: ktap.Report) -> tuple[Outcome, str]:
-        """Why a case has no result."""
-        if report.bail_out is not None:
-            return Outcome.ERROR, f"the program gave up: {report.bail_out}"
-        if not report.started and result.exit_code in (0, 2, 126, 127):  # usage; cannot be executed; not found
-            words = result.stderr.strip().partition("\n")[0] or "it said nothing"
-            return Outcome.ERROR, f"the program did not start ({_ending(result)}): {words}"
-        if report.defects:
-            return Outcome.CRASH, f"{_ending(result)} without a result; {report.defects[0]}"
-        unexpected = [line[2:] for line in result.stdout.split("\n") if line.startswith("# unexpected signal ")]
-        return Outcome.CRASH, "; ".join([f"{_ending(result)} without a result", *unexpected[:1]])
-
-
-def _doubt(command: Command, report: ktap.Report, one: ktap.Result) -> str:
-    """Why a good result is no proof; "" where it is."""
-    if report.defects:
-        return report.defects[0]
-    if strangers := sorted({other.name for other in report.results} - set(command.cases)):
-        return f"a result for {strangers[0]}, which was not asked for"
-    return "" if one.metrics or one.skipped else "no metrics"
-
-
-def _ending(result: CommandResult) -> str:
-    """`died of SIGSEGV` or `exit code 1`."""
-    number = result.exit_code - 128
-    if number in {one.value for one in signal.Signals}:
-        return f"died of {signal.Signals(number).name}"
-    return f"exit code {result.exit_code}"
+        return reported.cases(self.name, command, result, least_share=LEAST_SHARE)
 
 
 def payload(program: Path) -> Payload:

@@ -1,6 +1,7 @@
 """Compiles the C programs of this project for a guest: static, small, once per content.
 
-The sources are `programs/NAME/*.c`, one directory a program.  They are ours, so no sandbox; they need no kernel tree.
+The sources are `programs/NAME/*.c`, one directory a program, and `programs/common/*.c`, which are compiled with each of
+them against its own `program.h`.  They are ours, so no sandbox; they need no kernel tree.
 What they do and print is none of this module's business.
 """
 
@@ -27,6 +28,14 @@ def sources_of(name: str) -> Path:
     return Path(__file__).with_name("programs") / name
 
 
+def compile_argv(compiler: str, directory: Path, output: Path) -> list[str]:
+    """The command that makes a program, to be run in its directory.  Without a program.h it shares nothing."""
+    common = directory.parent / "common"
+    shared = sorted(common.glob("*.c")) if (directory / "program.h").exists() else []
+    names = [*sorted(file.name for file in directory.glob("*.c")), *(f"../common/{file.name}" for file in shared)]
+    return [compiler, *FLAGS, "-I.", "-I../common", "-o", str(output), *names]
+
+
 def build_program(name: str, arch: Arch, *, processes: Processes, cache: Cache, sources: Path | None = None) -> Path:
     """The program for `arch`, from the cache if its sources, compiler, C library and flags have not changed.
 
@@ -39,13 +48,12 @@ def build_program(name: str, arch: Arch, *, processes: Processes, cache: Cache, 
     for part in (name, arch, _version(compiler, arch, processes), *FLAGS):
         digest.update(part.encode() + b"\0")
     digest.update(_c_library(compiler, arch, processes).read_bytes())
-    for file in sorted([*directory.glob("*.c"), *directory.glob("*.h")]):
-        digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+    for place in (directory, directory.parent / "common"):
+        for file in sorted([*place.glob("*.c"), *place.glob("*.h")]):
+            digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
 
     def make(into: Path) -> None:
-        names = sorted(file.name for file in directory.glob("*.c"))
-        argv = [compiler, *FLAGS, "-o", str(into / name), *names]
-        done = processes.run(argv, cwd=directory, deadline_s=_DEADLINE_S)
+        done = processes.run(compile_argv(compiler, directory, into / name), cwd=directory, deadline_s=_DEADLINE_S)
         if not done.ok:
             raise InfraError(f"{name} does not compile for {arch}", detail=done.words)
 

@@ -15,26 +15,34 @@ from dataclasses import dataclass
 
 from harness.model import Finding
 from harness.verdict import rules
-from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers
+from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers, trace
 from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 
 MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
-_MAX_LOOK_BACK_LINES = 16
+_MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
 _MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
-_STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS})")
-_BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS})", re.MULTILINE)
+_STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS}|{rules.BANNER})")
+_BARE = re.compile(rf"^(?:<\d{{1,3}}>)?(?:{rules.FIRST_WORDS}|{rules.BANNER})", re.MULTILINE)
+_BOOTED = " as init process"
+_BANNER = re.compile(rules.BANNER)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
+_DROPPED = "printk messages dropped **"
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
 _PREAMBLE = re.compile(
-    r"={8,}|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |flags: |mm [0-9a-f]{4,16} |page: |page dumped because"
-    r"|head: |raw: |-{12}\[ cut here"
+    r"={8,}|page: |page dumped because|head: |raw: |-{12}\[ cut here|\[[A-Z][\w ]{1,30} overwritten\] "
+    # dump_vma(), dump_vmg(), dump_mm() of mm/debug.c
+    r"|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |refcnt [0-9a-f]+$|flags: |mm [0-9a-f]{4,16} "
+    r"|vmg [0-9a-f]{4,16} |vmi [0-9a-f]{4,16} \[|prev [0-9a-f]{4,16} middle|start [0-9a-f]+ end |file [0-9a-f]{4,16} "
+    r"|uffd_ctx |anon_name |state [0-9a-f]+$|just_expand |__adjust_|__remove_|mmap_base \d|pgd [0-9a-f]{4,16} "
+    r"|hiwater_rss |pinned_vm |start_(?:code|brk) |arg_start |binfmt |ioctx_table |owner [0-9a-f]{4,16} |exe_file "
+    r"|notifier_subscriptions |numa_next_scan |tlb_flush_pending |def_flags: "
 )
 _VARIABLE = (
     (re.compile(r"0x[0-9a-f]+", re.IGNORECASE), "0x…"),
@@ -73,6 +81,8 @@ class _Scanner:
     def __init__(self, text: str, first_line: int) -> None:
         self._text = text
         self._stamped = _PREFIX.search(text) is not None
+        self._first_line = first_line
+        self._kernel = -1  # offset of the present kernel's first words
         self._counted = (0, first_line)  # an offset and its line number
         self._taken: dict[str, int] = {}  # by caller: the offset up to which its lines belong to reports
 
@@ -86,12 +96,23 @@ class _Scanner:
             line = self._line(self._text.rfind("\n", 0, offset) + 1)
             if line is None or line.start < self._taken.get(line.caller, 0):
                 continue
-            finding = self._report(line)
+            finding = self._reboot(line) if _BANNER.match(line.message) else self._report(line)
             if finding is not None:
                 yield finding
                 found += 1
                 if found >= MAX_FINDINGS:
                     return
+
+    def _reboot(self, line: _Line) -> Finding | None:
+        """What a kernel's first words say of the one before: it is gone, if it had booted at all.
+
+        A console that is registered late may repeat what an early one has shown: no init lies between those.
+        """
+        before, self._kernel = self._kernel, line.start
+        began = 0 if self._first_line > 1 else before
+        if began < 0 or (self._first_line == 1 and self._text.find(_BOOTED, began, line.start) < 0):
+            return None
+        return _finding(_Report(line, rules.REBOOT), [], self._number(line.start), dropped=False)
 
     def _candidates(self) -> Iterator[int]:
         """Offsets where a report may begin."""
@@ -149,7 +170,8 @@ class _Scanner:
         last = lines.lines[-1]
         before = self._before(first)
         self._taken[first.caller] = last.start + 1
-        return _finding(lines, before, self._number(before[0].start if before else first.start))
+        number = self._number(before[0].start if before else first.start)
+        return _finding(lines, before, number, dropped=self._text.find(_DROPPED, first.start, last.start) >= 0)
 
     def _number(self, offset: int) -> int:
         """The line number of an offset; offsets mostly grow, so the text is counted once."""
@@ -164,17 +186,19 @@ class _Scanner:
 class _Report:
     """A report while its lines come in."""
 
-    def __init__(self, first: _Line) -> None:
+    def __init__(self, first: _Line, rule: Rule | None = None) -> None:
         self.lines = [first]
-        self.rule: Rule | None = None
+        self.rule = rule
         self.groups: dict[str, str] = {}
         self.functions: list[str] = []
         self._traced = False  # the call trace that ends the report has begun
         self._framed = False
+        self._ended = False  # by its own end, and not because something else began or the log was over
+        self._died = False  # its own caller panicked next
         self._cut = first.message.startswith(CUT_HERE)
         if self._cut:
             self.rule = CUT_SHORT
-        else:
+        elif rule is None:
             self._begin(first.message)
         self.open = self.rule is not None and self.rule.end is not End.LINE
 
@@ -195,10 +219,11 @@ class _Report:
         message, rule = line.message, self.rule
         if rule is None or len(self.lines) >= _MAX_REPORT_LINES or line.time_s - self.lines[-1].time_s > _MAX_GAP_S:
             return False
-        if message.startswith(CUT_HERE):  # another report, but for a list found corrupt and then BUG()
-            return rule.type == "list-corruption" and not self._framed and self._add(line)
+        if message.startswith(CUT_HERE):  # another report, but for what is found corrupt and then BUG()
+            return rule.type in ("list-corruption", "slab") and not self._framed and self._add(line)
         started = rules.find_rule(message)
         if started is not None and not self._absorbs(started[0]):
+            self._died = started[0].fatal
             return False
         if started is not None:
             if rule is CUT_SHORT:
@@ -207,8 +232,24 @@ class _Report:
             else:
                 self._note({name: value for name, value in started[1].groupdict().items() if value})
         elif self._past_trace(message):
+            self._ended = True
             return False
-        return self._add(line) and not self._is_last(message)
+        self._ended = self._is_last(message)
+        return self._add(line) and not self._ended
+
+    def is_whole(self, framed: bool) -> bool:
+        """Whether all of the report is there; `framed`: frames of its own trace are.
+
+        A trace has no end of its own everywhere, a panic none at all, and an oops that becomes one only that.
+        """
+        rule = self.rule
+        if rule is None or rule is CUT_SHORT:
+            return False
+        if self._ended or rule.fatal or self._end() is End.LINE or rule.bare:
+            return True
+        if self._end() is End.LOCKS:
+            return self._traced
+        return framed and (self._end() is End.TRACE or self._died)
 
     def _add(self, line: _Line) -> bool:
         self.lines.append(line)
@@ -254,20 +295,21 @@ class _Report:
         return end is End.TRACE and self._traced and message.strip() == "</TASK>"
 
 
-def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
+def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool) -> Finding:
     rule = report.rule or CUT_SHORT
     messages = [line.message for line in report.lines]
-    trace = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
+    traced = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
     named = report.functions
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
     named = [name.partition(".")[0] for name in named]
-    every = [*named, instruction(messages[:trace]), *frames(messages)]
+    every = [*named, instruction(messages[:traced]), *frames(messages)]
     if not any(every):
         every = takers(messages)
     about = significant(every) or [name for name in every if name][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
+    entries = trace(messages)
     return Finding(
         type=rule.type,
         title=title,
@@ -276,6 +318,8 @@ def _finding(report: _Report, before: list[_Line], number: int) -> Finding:
         line=number,
         fingerprint=hashlib.sha256("\0".join([rule.type, title, *about[:3]]).encode()).hexdigest()[:16],
         timing=rule.timing,
+        frames=entries,
+        corrupted=dropped or not report.is_whole(bool(entries)),
     )
 
 

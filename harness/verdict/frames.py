@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+")
+from harness.model import Frame
+
+MAX_FRAMES = 64
+"""Of one report: longer traces are recursion."""
+
+FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})")
 TRACE_START = re.compile(r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:)")
 # What may stand between the frames of one trace: markers of stacks, and the registers of a nested exception.
 _INSIDE = re.compile(
@@ -13,6 +19,7 @@ _INSIDE = re.compile(
     r"Call [Tt]race:|(?:DR|CR)\d|CPU: |Tainted: |Hardware name: |Workqueue: )"
 )
 _INSTRUCTION = re.compile(r"(?:RIP: \w+:|pc : )([A-Za-z_][\w.$]*)\+0x")
+_PLACE = re.compile(r"(?:WARNING: (?:CPU: \d{1,6} PID: \d{1,10} at )?|kernel BUG at )([^\s:]{1,200}:\d{1,7})\b")
 _HELD = re.compile(r"\s*#\d+: .* at: ([A-Za-z_][\w.$]*)\+0x")
 _SUFFIX = re.compile(r"\.(?:constprop|isra|part|cold|llvm|lto_priv)\b.*$")
 # The machinery of reporting, locking and entry: named in every report, and never what it is about.
@@ -34,6 +41,8 @@ _MACHINERY = re.compile(
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
     r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|slab_\w+|___slab_alloc\w*"
+    r"|object_err|__slab_err|check_(?:object|slab|bytes_and_report|pad_bytes)|(?:free|alloc)_(?:debug_processing|"
+    r"consistency_checks)|validate_slab\w*|do_slab_free"
     # sanitizers and checked data
     r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
     r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
@@ -52,19 +61,43 @@ def plain(name: str) -> str:
 
 def frames(messages: Sequence[str]) -> list[str]:
     """The functions of a report, innermost first: of its own back trace, not of the histories it quotes."""
+    return [plain(match[2]) for match in _own_trace(messages)]
+
+
+def trace(messages: Sequence[str]) -> tuple[Frame, ...]:
+    """The same as frames to decode, after the instruction at which the CPU was.
+
+    A WARNING and a BUG say themselves where in the source they are: that is the place of their first frame.
+    """
+    found = [_frame(match) for match in _own_trace(messages)]
+    at = next((match for message in messages if _INSTRUCTION.match(message) and (match := FRAME.search(message))), None)
+    place = next((match[1] for message in messages if (match := _PLACE.match(message))), "")
+    if at is not None and (not found or _frame(at) != found[0]):
+        found.insert(0, _frame(at))
+    if at is not None and place:
+        found[0] = replace(found[0], sources=(place.removeprefix("./"),))
+    return tuple(found[:MAX_FRAMES])
+
+
+def _frame(match: re.Match[str]) -> Frame:
+    return Frame(match[2], int(match[3], 16), int(match[4], 16))
+
+
+def _own_trace(messages: Sequence[str]) -> Iterator[re.Match[str]]:
+    """The entries of a report's own back trace; those marked as doubtful (`? `) are left out."""
     starts = [index for index, message in enumerate(messages) if TRACE_START.match(message)]
     if not starts:
-        return []
+        return
     # lockdep quotes the traces of earlier lockings and names its own; elsewhere the first is the one.
     own = next((index for index in starts if messages[index].lstrip().startswith("stack")), starts[0])
-    found: list[str] = []
+    found = False
     for message in messages[own + 1 :]:
         match = FRAME.search(message)
         if match and not match[1] and not message.startswith(("RIP: ", "pc : ", "lr : ")):
-            found.append(plain(match[2]))
+            found = True
+            yield match
         elif found and not match and not _INSIDE.match(message):
-            break
-    return found
+            return
 
 
 def instruction(messages: Sequence[str]) -> str:

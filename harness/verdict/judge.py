@@ -6,10 +6,10 @@ per-VMA path taken where that is what the case is for.  Pure functions; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.model import Accel, Boot, Case, Command, Counter, Finding, Outcome, SuiteResult
+from harness.model import Accel, Boot, Case, Command, Counter, Finding, Outcome, Relation, SuiteResult
 from harness.verdict.taint import describe, new_bits
 
 PATH_COUNTER = "vma_lock_success"
@@ -54,6 +54,8 @@ def judge_cases(
         judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
     if lost is None and lockdep_before is False:
         judged = _demote(judged, Outcome.NOT_RUN, "not covered: lockdep was off already")
+    if lost is None and lockdep_before is not None and lockdep_after is None and taint_after is not None:
+        judged = _demote(judged, Outcome.ERROR, "not covered: lockdep's state could not be read")
     if against:
         judged = _demote(judged, Outcome.FAIL, "; ".join(against))
         if not any(case.outcome.blames_kernel for case in judged):  # all skipped: a report must not be lost with them
@@ -68,7 +70,7 @@ def judge_cases(
 def _demote(cases: Sequence[Case], outcome: Outcome, message: str) -> list[Case]:
     """Passes become `outcome`; what is bad already stays, and is told what else there was."""
     return [
-        replace(case, outcome=outcome, message=message) if case.outcome is Outcome.PASS
+        replace(case, outcome=outcome, message=message, said=Outcome.PASS) if case.outcome is Outcome.PASS
         else replace(case, message=f"{case.message}; {message}") if case.outcome.blames_kernel and message
         else case
         for case in cases
@@ -142,14 +144,15 @@ def _not_exercised(counters: Sequence[Counter]) -> str:
     return ""
 
 
-def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None) -> str:
+def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lockdep_before: bool | None = None) -> str:
     """Why nothing more should be run in this guest; "" if it is as good as new.
 
     After one lockdep report every later lockdep check passes silently, and after an oops anything may be broken.
+    Where lockdep was off before the command, a fresh guest is no better: what is left is run, and not covered.
     """
-    if lockdep_after is False:
+    if lockdep_after is False and lockdep_before is not False:
         return "lockdep is off"
-    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan"}
+    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan", "slab", "reboot"}
     return next((finding.title for finding in findings if finding.type in worn), "")
 
 
@@ -166,27 +169,61 @@ def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
     return _with_findings(case, findings)
 
 
+def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
+    """What the kernel said while no command ran, as a case of the suite `kernel`."""
+    return replace(judge_boot(name, boot, findings), seconds=0.0)
+
+
 # --- the run as a whole ---------------------------------------------------------------------------------------
 
 
-def overall(suites: Sequence[SuiteResult]) -> tuple[Outcome, str]:
+def overall(suites: Sequence[SuiteResult], *, strict: bool = False) -> tuple[Outcome, str]:
     """The outcome of a run and one line that says why.
 
-    FAIL if the kernel failed anywhere; ERROR if the harness could not find something out; NOT_RUN if nothing passed;
-    else PASS.
+    FAIL if the kernel failed anywhere and nothing excuses it (`strict`: or coverage was lost); ERROR if the harness
+    could not find something out; NOT_RUN if nothing passed; else PASS.
     """
     named = [(f"{suite.classname}.{case.name}", case) for suite in suites for case in suite.cases]
-    if failed := [(name, case) for name, case in named if case.outcome.blames_kernel]:
+    if failed := [(name, case) for name, case in named if case.fails or (strict and case.relation is Relation.GONE)]:
         shown = ", ".join(f"{name} ({case.outcome.value})" for name, case in failed[:_LISTED_CASES])
         more = f" and {len(failed) - _LISTED_CASES} more" if len(failed) > _LISTED_CASES else ""
-        return Outcome.FAIL, f"{len(failed)} of {len(named)} cases failed: {shown}{more}"
+        told = tally(case for _, case in named)
+        return Outcome.FAIL, f"{f'{told}; ' if told else ''}{len(failed)} of {len(named)} cases failed: {shown}{more}"
     # Something that did not run although nothing failed: nobody knows what it would have said.
     passed = sum(case.outcome is Outcome.PASS for _, case in named)
-    unknown = [(name, case) for name, case in named if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN)]
+    unknown = [
+        (name, case) for name, case in named if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN) and not case.excused
+    ]
     if unknown and (passed or any(case.outcome is Outcome.ERROR for _, case in unknown)):
         name, case = unknown[0]
         return Outcome.ERROR, f"{len(unknown)} of {len(named)} cases have no result: {name}: {case.message}"
     if not passed:
         return Outcome.NOT_RUN, f"nothing ran: none of {len(named)} cases has a result"
-    skipped = len(named) - passed
-    return Outcome.PASS, f"{passed} cases passed" + (f", {skipped} skipped" if skipped else "")
+    excused = sum(bool(case.excused) for _, case in named)
+    skipped = len(named) - passed - excused
+    told = tally(case for _, case in named)
+    parts = [f"{passed} cases passed", told, f"{skipped} skipped" if skipped else ""]
+    return Outcome.PASS, ", ".join(part for part in parts if part)
+
+
+def tally(cases: Iterable[Case]) -> str:
+    """`2 new, 1 same as the base, 1 known`: how cases that failed stand to what was there before; "" if nobody asked.
+
+    What counts for nothing else: a known failure is known, be it the base's too or not.
+    """
+    words = ("new", "same as the base", "known", "flaky", "fixed", "gone with coverage")
+    count = dict.fromkeys(words, 0)
+    for case in cases:
+        for word in _standing(case):
+            count[word] += 1
+    return ", ".join(f"{number} {word}" for word, number in count.items() if number)
+
+
+def _standing(case: Case) -> list[str]:
+    if not case.outcome.blames_kernel:
+        return [case.relation.value] if case.relation in (Relation.FIXED, Relation.GONE) else []
+    flaky = ["flaky"] if case.flaky else []
+    if case.known:
+        return ["known", *flaky]
+    named = {Relation.NEW: "new", Relation.SAME: "same as the base"}
+    return [*([named[case.relation]] if case.relation in named else []), *flaky]

@@ -39,6 +39,7 @@ class Rule:
     timing: bool = False  # under emulation it may be slowness
     fatal: bool = False  # the guest will not come back
     free: bool = False  # {what} is free text: numbers and addresses in it are taken out
+    bare: bool = False  # it may have no call trace
     absorbs: frozenset[str] = frozenset()
 
 
@@ -57,9 +58,10 @@ def _rule(
     timing: bool = False,
     fatal: bool = False,
     free: bool = False,
+    bare: bool = False,
     absorbs: frozenset[str] = _LOCKDEP_OFF,
 ) -> Rule:
-    return Rule(type_, re.compile(start), title, end, timing, fatal, free, absorbs)
+    return Rule(type_, re.compile(start), title, end, timing, fatal, free, bare, absorbs)
 
 
 _FUNCTION = r"(?P<function>[A-Za-z_][\w.$]*)"
@@ -97,8 +99,8 @@ _LOCKDEP = (
 
 _MEMORY = (
     _rule("kasan", rf"BUG: KASAN: (?P<what>[\w-]{{1,60}})(?: in {_AT})?", "KASAN: {what} in {function}", End.BRACKET),
-    _rule("kcsan", rf"BUG: KCSAN: (?P<what>[\w-]{{1,60}}) in {_FUNCTION}(?:\+0x\S*)?(?: / (?P<other>[\w.]+))?",
-          "KCSAN: {what} in {function}", End.BRACKET),
+    _rule("kcsan", rf"BUG: KCSAN: (?P<what>[\w-]{{1,60}}(?:: race)?) in {_FUNCTION}(?:\+0x\S*)?"
+          r"(?: / (?P<other>[\w.]+))?", "KCSAN: {what} in {function}", End.BRACKET),
     _rule("kfence", rf"BUG: KFENCE: (?P<what>[\w -]{{1,60}}?) in {_AT}", "KFENCE: {what} in {function}", End.BRACKET),
     _rule("kmsan", rf"BUG: KMSAN: (?P<what>[\w -]{{1,60}}?) in {_AT}", "KMSAN: {what} in {function}", End.BRACKET),
     _rule("ubsan", r"UBSAN: (?P<what>[\w -]{1,60}) in (?P<file>[^\s:]{1,200}):\d+:\d+", "UBSAN: {what} in {function}",
@@ -107,6 +109,9 @@ _MEMORY = (
           absorbs=frozenset({"warning"})),
     _rule("list-corruption", r"(?P<what>list_(?:add|del)) (?:corruption|double add)", "{what} corruption in {function}",
           End.MARKER, absorbs=_OOPS),
+    # SLUB's checks: poison, red zones, free lists (mm/slub.c, slab_bug); the WARNING after it is of the same report.
+    _rule("slab", r"BUG (?P<cache>[\w.:<>-]{1,64}) \([^()]{1,200}\): (?P<what>.{1,120})", "{what} in slab {cache}",
+          free=True, absorbs=frozenset({"warning", "lockdep-off"})),
     _rule("bad-page", r"BUG: (?P<what>Bad page (?:state|map|cache)) in process", "{what} in {function}"),
     _rule("bad-page", r"BUG: (?P<what>Bad page (?:state|map)): \d+ messages suppressed", "{what}", End.LINE),
     _rule("bad-page", r"[\w./-]{1,200}:\d+: (?P<what>bad p[gmu4t]?[de])\b", "{what}", End.LINE),
@@ -125,7 +130,7 @@ _TIMING = (
     _rule("soft-lockup", r"(?:watchdog: )?BUG: soft lockup - CPU#\d+ stuck", "soft lockup in {function}", timing=True),
     _rule("hard-lockup", r"(?:NMI )?(?:watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu",
           "hard lockup in {function}", timing=True),
-    _rule("workqueue-lockup", r"BUG: workqueue lockup", "workqueue lockup", timing=True),
+    _rule("workqueue-lockup", r"BUG: workqueue lockup", "workqueue lockup", timing=True, bare=True),
     # Minutes in one place are no slowness: the task waits for something that nobody does.
     _rule("hung-task", r"INFO: task .{1,40}:\d+ blocked .{0,20}?for more than \d+ seconds", "hung task in {function}"),
 )  # fmt: skip
@@ -163,9 +168,12 @@ _EXCEPTION = (
 _GENERAL = (
     _rule("warning", rf"WARNING: CPU: \d+ PID: \d+ at (?:{_PLACE} )?{_AT}", "WARNING in {function}", End.MARKER),
     _rule("warning", rf"WARNING: (?:{_PLACE} )?at {_AT}", "WARNING in {function}", End.MARKER),
-    _rule("warning", r"WARNING: (?P<what>.{1,120})", "WARNING: {what}", free=True),
-    _rule("bug", r"BUG: (?P<what>.{1,120})", "BUG: {what}", free=True),
+    _rule("warning", r"WARNING: (?P<what>.{1,120})", "WARNING: {what}", free=True, bare=True),
+    _rule("bug", r"BUG: (?P<what>.{1,120})", "BUG: {what}", free=True, bare=True),
 )  # fmt: skip
+
+REBOOT = _rule("reboot", r"Linux version \d", "the guest rebooted", End.LINE, fatal=True)
+"""The kernel's first words, after an earlier kernel of the same log had come as far as init."""
 
 RULES: tuple[Rule, ...] = (*_PANIC, *_LOCKDEP, *_MEMORY, *_TIMING, *_CONTEXT, *_EXCEPTION, *_GENERAL)
 
@@ -177,13 +185,16 @@ CUT_SHORT = _rule("warning", r"-{8,}\[ cut here \]", "a report that was cut shor
 
 # Every start above begins with one of these; a message that begins with none is passed over at memory speed.
 FIRST_WORDS = (
-    r"WARNING: |BUG: |kernel BUG at |Oops|Internal error: |Unable to handle kernel |Kernel panic|(?:traps: )?PANIC: |"
+    r"WARNING: |BUG: |BUG \S{1,64} \(|kernel BUG at |Oops|Internal error: |"
+    r"Unable to handle kernel |Kernel panic|(?:traps: )?PANIC: |"
     r"UBSAN: |refcount_t: |list_add |list_del |INFO: |rcu: (?:INFO|\w+ kthread)|(?:NMI )?watchdog: (?:BUG|Wat|CPU)|"
     r"CPU\d+: Wat|-{12}\[ cut|\[ BUG: |Out of memory|Memory cgroup out of|kmemleak: |SError Int|Insufficient stack |"
     r"Bad mode in|general protection fault|divide error|invalid opcode|stack segment|int3|double fault|DEBUG_LOCKS_|"
     r"Disabling lock deb|turning off the lock|(?:mm|include|arch|\./|kernel)[\w./-]{1,200}:\d+: bad p"
 )
 
+
+BANNER = r"Linux version \d"
 
 _FIRST = re.compile(FIRST_WORDS)
 

@@ -103,3 +103,7 @@ def test_watchdogs_are_patient_with_translated_code_only() -> None:
 
 def test_a_comma_in_a_path_is_no_new_option() -> None:
     assert argv.console_args(Path("/o/a,b"))[1] == "file,id=console,path=/o/a,,b"
+
+
+def test_a_stub_for_gdb_is_on_a_socket_and_no_port() -> None:
+    assert argv.debug_args() == ["-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]

@@ -114,6 +114,27 @@ def test_read_and_mark(bench: Bench) -> None:
     assert bench.sshd.commands[-1] == """sh -c 'echo "$1" >/dev/kmsg' mark '<1>case '"'"'one'"'"''; exit $?"""
 
 
+def test_a_mark_is_waited_for_on_the_console(bench: Bench) -> None:
+    """What the kernel said before the mark is on the console when `mark` returns, however far that lags behind SSH."""
+    lagging: list[threading.Timer] = []
+
+    def late(guest_console: Path) -> None:
+        with guest_console.open("ab") as console:
+            console.write(b"[    2.0] a report\n[    2.0] vmaharness: end of it\n")
+
+    def handler(channel: paramiko.Channel, command: str) -> None:
+        lagging.append(threading.Timer(0.2, late, [bench.directory / "out" / "console-x86_64-lockdep.log"]))
+        lagging[0].start()
+        finish(0)(channel, command)
+
+    bench.sshd.handlers["sh -c"] = handler
+    with bench.guest() as guest:
+        guest.boot()
+        guest.mark("vmaharness: end of it")
+        assert "a report" in guest.console_text()
+    lagging[0].join()
+
+
 def test_the_console_is_kept_byte_for_byte(bench: Bench) -> None:
     odd = b"\tcolumn\xff\xfe\r\r\n\x1b[0mend"
     bench.qemu.plan([{"hex": odd.hex()}, {"console": "\n" + INIT + SSH}])

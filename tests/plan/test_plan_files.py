@@ -182,6 +182,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase: auto\n"
         "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nbase_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config]}]\nsuites: [faults]\ncases: ['faults.*']\n"
+        "baseline: always\nstrict: true\nknown: known.yaml\nretries: 9\nflaky: allow\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
         "repair: true\njobs: 3\nsandbox: false\nout: results\nkeep: true\n"
@@ -193,7 +194,8 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "base_fix": f"{tmp_path}/fix", "arch": ["arm64"],
         "profiles": [{"name": "lockdep", "fragments": []},
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"]}],
-        "suites": ["faults"], "cases": ["faults.*"],
+        "suites": ["faults"], "cases": ["faults.*"], "baseline": "always", "strict": True,
+        "known": f"{tmp_path}/known.yaml", "retries": 9, "flaky": "allow",
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,
                   "command_s": 2.5, "silence_s": 3.0},
         "repair": True, "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import Cancelled, InfraError, UserError
 from harness.events import Event, EventKind
 from harness.host.process import Stop
-from harness.run.graph import Graph, Report, State
+from harness.run.graph import Graph, Node, Report, State
 
 
 def make_graph(events: list[Event] | None = None, stop: Stop | None = None, **limits: int) -> Graph:
@@ -121,3 +121,18 @@ def test_a_value_before_its_time_is_a_bug() -> None:
     graph = make_graph()
     with pytest.raises(RuntimeError):
         _ = graph.add("later", lambda _: 1).value
+
+
+def test_a_step_may_add_steps_while_others_run() -> None:
+    graph = make_graph()
+    added: list[Node[int]] = []
+    meeting = threading.Barrier(2, timeout=10)
+
+    def decide(_: Report) -> None:
+        added.append(graph.add("late", lambda _: 1 + meeting.wait() * 0, needs=[first]))
+
+    first = graph.add("first", lambda _: 0)
+    graph.add("decision", decide, needs=[first])
+    graph.add("slow", lambda _: meeting.wait())  # ends only when the late one has begun
+    graph.run()
+    assert added[0].value == 1

@@ -19,6 +19,22 @@ def test_a_whole_account() -> None:
     assert later.since(state) == (Counter("vma_lock_success", 5, 8), Counter("pgfault", 9, 9))
 
 
+def test_tables_and_whether_warnings_come_again() -> None:
+    tables = (
+        " lock-classes:                          412 [max: 8192]\n"
+        " direct dependencies:                 31000 [max: 32768]\n"
+        " max locking depth:                      15\n"
+        " stack-trace entries:                 49000 [max: 524288]\n"
+    )
+    state = parse_probe(f"pgfault 9\n{MARK}0\n{MARK}{tables}{MARK}armed\n{MARK}")
+    assert [(table.name, table.used, table.size) for table in state.tables] == [
+        ("lock-classes", 412, 8192), ("direct dependencies", 31000, 32768), ("stack-trace entries", 49000, 524288),
+    ]  # fmt: skip
+    assert [table.name for table in state.tables if table.nearly_full] == ["direct dependencies"]
+    assert state.armed
+    assert not parse_probe(f"pgfault 9\n{MARK}0\n{MARK}{MARK}{MARK}").armed
+
+
 def test_a_kernel_without_lockdep() -> None:
     assert parse_probe(f"pgfault 9\n{MARK}0\n{MARK}{MARK}").debug_locks is None
 

@@ -44,6 +44,10 @@ class FakeGuest:
     tainted: int = 0
     debug_locks: int = 1
     taken: int = 10
+    tables: str = " lock-classes:  412 [max: 8192]\n"
+    armed: str = "armed"
+    probe: str = ""  # what is read instead of the above
+    late: dict[str, str] = field(default_factory=dict)  # what the kernel says just before a mark
     marks: list[str] = field(default_factory=list)
 
     def boot(self) -> Boot:
@@ -55,10 +59,12 @@ class FakeGuest:
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
         name = argv[0]
+        if tuple(argv) == PROBE and self.probe:
+            return CommandResult(0, self.probe, "", 0.1)
         if tuple(argv) == PROBE:
             mark = "--vmaharness--\n"
-            locks = f" debug_locks: {self.debug_locks}\n"
-            said = f"vma_lock_success {self.taken}\n{mark}{self.tainted}\n{mark}{locks}{mark}"
+            locks = f"{self.tables} debug_locks: {self.debug_locks}\n"
+            said = f"vma_lock_success {self.taken}\n{mark}{self.tainted}\n{mark}{locks}{mark}{self.armed}\n{mark}"
             return CommandResult(0, said, "", 0.1)
         if "config.gz" in argv[-1]:
             return CommandResult(0, f"{DIGEST}  -\n", "", 0.1)
@@ -70,12 +76,16 @@ class FakeGuest:
             self.tainted |= 512
         if name == "kills-lockdep":
             self.debug_locks = 0
+        if name == "hides-lockdep":
+            said = f"vma_lock_success {self.taken}\n--vmaharness--\n0\n--vmaharness--\n--vmaharness--\n"
+            self.probe = said
         if name == "dies":
             self.console += "[    6.000000][   T77] Kernel panic - not syncing: on purpose\n"
             raise GuestLost("the kernel panicked", reason="panic")
         return CommandResult(1 if name == "wrong" else 0, "", "", 0.1)
 
     def mark(self, text: str) -> None:
+        self.console += self.late.pop(text, "")
         self.marks.append(text)
 
     def console_text(self) -> str:
@@ -109,7 +119,10 @@ def test_a_good_kernel() -> None:
     assert list(outcomes(runner)) == ["boot", "running-config", "good", "also-good"]
     assert len(runner.boots) == 1
     assert runner.good
-    assert guest.marks == ["vmaharness: faults good", "vmaharness: faults also-good"]
+    assert guest.marks == [
+        "vmaharness: faults good", "vmaharness: end of faults good",
+        "vmaharness: faults also-good", "vmaharness: end of faults also-good",
+    ]  # fmt: skip
 
 
 def test_a_wrong_result_and_a_path_that_was_not_taken() -> None:
@@ -126,6 +139,54 @@ def test_a_splat_fails_the_case_in_which_it_came_and_names_its_line() -> None:
     (finding,) = next(case for case in runner.cases if case.name == "warns").findings
     assert finding.type == "warning"
     assert finding.line in (2, 3)
+
+
+def test_what_the_kernel_says_late_is_still_the_case_s() -> None:
+    """A console that lags behind SSH: the report comes after the result, and before the mark of the case's end."""
+    guest = FakeGuest(late={"vmaharness: end of faults good": WARNING})
+    result = outcomes(run("good", "also-good", guests=[guest]))
+    assert (result["good"], result["also-good"]) == (Outcome.FAIL, Outcome.PASS)
+
+
+def test_what_the_kernel_says_between_two_commands_is_not_the_next_one_s() -> None:
+    guest = FakeGuest(late={"vmaharness: faults also-good": WARNING})
+    runner = run("good", "also-good", guests=[guest])
+    assert outcomes(runner)["also-good"] is Outcome.PASS
+    assert outcomes(runner)["after-faults.good"] is Outcome.FAIL
+
+
+def test_a_lockdep_report_between_two_commands_costs_the_guest_and_not_the_next_command() -> None:
+    report = WARNING.replace("CPU: 0 PID: 77 at mm/memory.c:12 do_fault+0x12/0x34", "bad unlock balance detected!")
+    first = FakeGuest(late={"vmaharness: faults also-good": report})
+    runner = run("good", "also-good", guests=[first, FakeGuest()])
+    assert outcomes(runner)["also-good"] is Outcome.PASS
+    assert outcomes(runner)["after-faults.good"] is Outcome.FAIL
+    assert len(runner.boots) == 2
+
+
+def test_where_lockdep_is_off_from_the_start_nothing_passes_and_no_guest_is_wasted() -> None:
+    runner = run("good", "wrong", "also-good", guests=[FakeGuest(debug_locks=0)])
+    result = outcomes(runner)
+    assert (result["good"], result["wrong"], result["also-good"]) == (Outcome.NOT_RUN, Outcome.FAIL, Outcome.NOT_RUN)
+    assert "not covered" in next(case for case in runner.cases if case.name == "good").message
+    assert not runner.good
+
+
+def test_a_lockdep_that_cannot_be_read_any_more_is_no_pass() -> None:
+    assert outcomes(run("hides-lockdep"))["hides-lockdep"] is Outcome.ERROR
+
+
+def test_nearly_full_tables_are_noted_once() -> None:
+    full = " lock-classes:  7400 [max: 8192]\n stack-trace entries:  1 [max: 10]\n"
+    runner = run("good", "also-good", guests=[FakeGuest(tables=full)])
+    (note,) = runner.notes
+    assert note.startswith("arm64 lockdep: lockdep is nearly full: 7400 of 8192 lock-classes are used after the boot")
+    assert run("good", guests=[FakeGuest(tables=full.replace("7400", "7372"))]).notes == []
+
+
+def test_warnings_that_come_once_a_boot_are_noted() -> None:
+    (note,) = run("good", "also-good", guests=[FakeGuest(armed="")]).notes
+    assert "WARN_ONCE" in note
 
 
 def test_a_new_taint_without_words_is_a_failure() -> None:

@@ -15,7 +15,7 @@ from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, CommandResult, Outcome
 from harness.suites.faults import WORKLOADS, FaultsSuite
-from harness.suites.programs import FLAGS, build_program, sources_of
+from harness.suites.programs import build_program, compile_argv, sources_of
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def run(processes: Processes, program: Path, *arguments: str) -> Completed:
 @pytest.mark.parametrize("arch", list(Arch))
 def test_no_warning_for_any_architecture(arch: Arch, processes: Processes, tmp_path: Path) -> None:
     needs_compiler(arch)
-    names = sorted(path.name for path in sources_of("faults").glob("*.c"))
-    argv = [f"{cross_prefix(arch)}gcc", *FLAGS, "-Werror", "-o", str(tmp_path / "faults"), *names]
+    argv = compile_argv(f"{cross_prefix(arch)}gcc", sources_of("faults"), tmp_path / "faults")
+    argv.insert(1, "-Werror")
     done = processes.run(argv, cwd=sources_of("faults"))
     assert done.ok, done.words
 
@@ -169,7 +169,7 @@ class Mutant:
 
 MUTANTS = (
     Mutant("anon", "anon.c", "MAP_ANONYMOUS, -1", "MAP_ANONYMOUS | MAP_POPULATE, -1", "the kernel counted"),
-    Mutant("anon", "pattern.c", "word[mark_place(run, number)] =", "word[0] = 1, word[1] =", "touched page"),
+    Mutant("anon", "../common/pattern.c", "word[mark_place(run, number)] =", "word[0] = 1, word[1] =", "touched page"),
     Mutant("refault", "anon.c", "MADV_DONTNEED))", "MADV_NORMAL))", "touched page"),
     Mutant(
         "shared",
@@ -200,12 +200,12 @@ MUTANTS = (
 )
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{mutant.source}")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{Path(mutant.source).name}")
 def test_wrong_contents_are_found(mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path) -> None:
     native = host_arch()
     assert native is not None
-    sources = tmp_path / "mutant"
-    shutil.copytree(sources_of("faults"), sources)
+    shutil.copytree(sources_of("faults").parent, tmp_path / "programs")
+    sources = tmp_path / "programs" / "faults"
     text = (sources / mutant.source).read_text()
     assert mutant.old in text
     (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))

@@ -20,7 +20,8 @@ def account(finding: Finding) -> dict[str, object]:
     return {
         "type": finding.type, "title": finding.title, "function": finding.function, "timing": finding.timing,
         "fingerprint": finding.fingerprint, "line": finding.line, "lines": len(lines),
-        "first": lines[0], "last": lines[-1],
+        "first": lines[0], "last": lines[-1], "corrupted": finding.corrupted,
+        "frames": [frame.text for frame in finding.frames],
     }  # fmt: skip
 
 
@@ -32,8 +33,8 @@ def test_findings_of_a_log(log: Path, golden: Golden) -> None:
 
 
 def test_logs_say_what_they_are_for() -> None:
-    assert len(LOGS) > 50
-    assert all(log.read_text(errors="replace").startswith("# ") for log in LOGS)
+    assert len(LOGS) >= 60
+    assert all(log.read_text(errors="replace").startswith(("# Made: ", "# Real, ")) for log in LOGS)
     assert {log.with_suffix(".json") for log in LOGS} == set(LOGS[0].parent.glob("*.json"))
 
 

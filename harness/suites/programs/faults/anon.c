@@ -13,28 +13,6 @@ static void map_anon(struct run *run)
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
-static void touch_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		touch_page(run, page_at(run, run->area, n), n);
-	span_end(worker, run->count);
-}
-
-static void verify_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t n;
-
-	for (n = worker->first; n < worker->first + run->count; n++)
-		if (!check_touched(run, page_at(run, run->area, n), n))
-			return;
-}
-
 static void unmap_anon(struct run *run)
 {
 	unmap_pages(run, run->area, area_size(run));
@@ -47,8 +25,8 @@ const struct workload anon = {
 	.ops = 2048,
 	.window = 1024,
 	.open = map_anon,
-	.touch = touch_stripe,
-	.verify = verify_stripe,
+	.touch = touch_pages,
+	.verify = verify_touched,
 	.close = unmap_anon,
 };
 
@@ -68,8 +46,8 @@ const struct workload refault = {
 	.ops = 2048,
 	.window = 1024,
 	.setup = map_anon,
-	.touch = touch_stripe,
-	.verify = verify_stripe,
+	.touch = touch_pages,
+	.verify = verify_touched,
 	.close = drop_pages,
 	.teardown = unmap_anon,
 };

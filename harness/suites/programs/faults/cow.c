@@ -88,18 +88,6 @@ static void fill_and_fork(struct run *run)
 	child.order = ends[1];
 }
 
-static void touch_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		touch_page(run, page_at(run, run->area, n), n);
-	span_end(worker, run->count);
-}
-
 static void let_child_write(struct run *run)
 {
 	int status = 0;
@@ -121,16 +109,6 @@ static void let_child_write(struct run *run)
 	child.pid = -1;
 }
 
-static void verify_parent(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t n;
-
-	for (n = worker->first; n < worker->first + run->count; n++)
-		if (!check_touched_filled(run, page_at(run, run->area, n), n))
-			return;
-}
-
 /* After a failed open there may be a child that was never told anything. */
 static void unmap_area(struct run *run)
 {
@@ -150,8 +128,8 @@ const struct workload cow = {
 	.window = 512,
 	.setup = map_area,
 	.open = fill_and_fork,
-	.touch = touch_stripe,
+	.touch = touch_pages,
 	.settle = let_child_write,
-	.verify = verify_parent,
+	.verify = verify_touched_filled,
 	.teardown = unmap_area,
 };

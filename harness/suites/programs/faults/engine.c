@@ -159,7 +159,6 @@ static void add_up(struct run *run, unsigned int repetition,
 static void report(struct run *run, const struct totals *totals)
 {
 	uint64_t faults = totals->faults;
-	size_t i;
 
 	metric("fault_time", (double)totals->ns / (double)faults, "ns/fault",
 	       faults);
@@ -174,9 +173,7 @@ static void report(struct run *run, const struct totals *totals)
 		metric("refused", (double)totals->refused, "accesses",
 		       totals->pages + totals->refused);
 	report_samples(&run->samples);
-	for (i = 0; run->counters.there && i < VMSTAT_NR; i++)
-		metric(vmstat_names[i], (double)run->counters.value[i],
-		       "events", faults);
+	report_counters(&run->counters, faults);
 }
 
 static void start_workers(struct run *run)

@@ -57,29 +57,6 @@ static void map_readable(struct run *run)
 			      run->fd);
 }
 
-static void read_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		if (!read_page(run, page_at(run, run->area, n), n))
-			break;
-	span_end(worker, n - worker->first);
-}
-
-static void verify_mapping(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t n;
-
-	for (n = worker->first; n < worker->first + run->count; n++)
-		if (!check_filled(run, page_at(run, run->area, n), n))
-			return;
-}
-
 const struct workload file_read = {
 	.name = "file-read",
 	.summary = "read page-cache pages through a mapping (fault-around)",
@@ -88,8 +65,8 @@ const struct workload file_read = {
 	.faults_around = true,
 	.setup = write_file,
 	.open = map_readable,
-	.touch = read_stripe,
-	.verify = verify_mapping,
+	.touch = read_pages,
+	.verify = verify_filled,
 	.close = unmap_file,
 	.teardown = close_file,
 };
@@ -98,18 +75,6 @@ static void map_writable(struct run *run)
 {
 	run->area = map_pages(run, area_size(run), PROT_READ | PROT_WRITE,
 			      MAP_SHARED, run->fd);
-}
-
-static void write_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		touch_page(run, page_at(run, run->area, n), n);
-	span_end(worker, run->count);
 }
 
 static void verify_file(struct worker *worker)
@@ -137,7 +102,7 @@ const struct workload file_write = {
 	.window = 1024,
 	.setup = write_file,
 	.open = map_writable,
-	.touch = write_stripe,
+	.touch = touch_pages,
 	.verify = verify_file,
 	.close = unmap_file,
 	.teardown = close_file,

@@ -10,14 +10,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #include "faults.h"
-
-#define PROT_RW (PROT_READ | PROT_WRITE)
-#define MAP_PRIVATE_ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 /* The most pages that one operation changes. */
 #define RANGE_PAGES 16
@@ -28,13 +23,6 @@ struct range {
 	unsigned char *start;
 	size_t size;
 };
-
-/* What the SIGSEGV handler must know: where unmapped memory is no surprise. */
-static struct {
-	uintptr_t start, end;
-} holes;
-static __thread sigjmp_buf escape;
-static __thread volatile sig_atomic_t may_escape;
 
 static void map_area(struct run *run)
 {
@@ -47,42 +35,10 @@ static void unmap_area(struct run *run)
 	run->area = NULL;
 }
 
-/* Whether to go on: `done` remembers that the quota was reported. */
-static bool unfinished(struct run *run, bool quota_reached, bool *done)
-{
-	if (quota_reached && !*done) {
-		*done = true;
-		run->unfinished--;
-	}
-	return run->unfinished > 0 && !run->failed;
-}
-
-static void on_segv(int number, siginfo_t *info, void *context)
-{
-	uintptr_t address = (uintptr_t)info->si_addr;
-
-	(void)context;
-	if (may_escape && info->si_code == SEGV_MAPERR &&
-	    address >= holes.start && address < holes.end)
-		siglongjmp(escape, 1);
-	/* Not ours: the next attempt finds the handler that reports. */
-	(void)number;
-	catch_segv();
-}
-
 static void expect_holes(struct run *run)
 {
-	/* The mask is not saved by sigsetjmp: nothing must be masked. */
-	struct sigaction action = {
-		.sa_sigaction = on_segv,
-		.sa_flags = SA_SIGINFO | SA_NODEFER,
-	};
-
 	map_area(run);
-	holes.start = (uintptr_t)run->area;
-	holes.end = holes.start + area_size(run);
-	if (sigaction(SIGSEGV, &action, NULL))
-		die("sigaction: %m");
+	allow_holes(run->area, area_size(run), false);
 }
 
 static void expect_no_holes(struct run *run)
@@ -172,15 +128,6 @@ static struct range random_range(struct worker *worker)
 	return range;
 }
 
-/* Between operations, so that they do not keep in step with the faults. */
-static void linger(struct worker *worker)
-{
-	volatile unsigned int turns = random_next(&worker->random) % 1024;
-
-	while (turns)
-		turns = turns - 1;
-}
-
 static void write_until_all_done(struct worker *worker,
 				 uint64_t (*change)(struct worker *))
 {
@@ -197,7 +144,7 @@ static void write_until_all_done(struct worker *worker,
 		    samples->nr < samples->max)
 			samples->ns[samples->nr++] = ns;
 		ops++;
-		linger(worker);
+		linger(&worker->random);
 	}
 }
 

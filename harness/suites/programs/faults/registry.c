@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The workloads there are: a new one is one more line here. */
-#include <string.h>
-
 #include "faults.h"
 
 extern const struct workload anon, shared, file_read, file_write, cow, refault,
@@ -13,13 +11,3 @@ const struct workload *const workloads[] = {
 };
 
 const size_t nr_workloads = ARRAY_SIZE(workloads);
-
-const struct workload *find_workload(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < nr_workloads; i++)
-		if (!strcmp(workloads[i]->name, name))
-			return workloads[i];
-	return NULL;
-}

@@ -26,28 +26,6 @@ static void map_twice(struct run *run)
 	run->mirror = mirror;
 }
 
-static void touch_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		touch_page(run, page_at(run, run->area, n), n);
-	span_end(worker, run->count);
-}
-
-static void verify_mirror(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t n;
-
-	for (n = worker->first; n < worker->first + run->count; n++)
-		if (!check_touched(run, page_at(run, run->mirror, n), n))
-			return;
-}
-
 static void unmap_both(struct run *run)
 {
 	unmap_pages(run, run->area, area_size(run));
@@ -61,7 +39,7 @@ const struct workload shared = {
 	.ops = 2048,
 	.window = 1024,
 	.open = map_twice,
-	.touch = touch_stripe,
-	.verify = verify_mirror,
+	.touch = touch_pages,
+	.verify = verify_touched_mirror,
 	.close = unmap_both,
 };

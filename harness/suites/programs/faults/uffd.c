@@ -113,29 +113,6 @@ static void register_area(struct run *run)
 	handler.started = true;
 }
 
-static void read_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t end = worker->first + run->count;
-	size_t n;
-
-	span_begin(worker);
-	for (n = worker->first; n < end; n++)
-		if (!read_page(run, page_at(run, run->area, n), n))
-			break;
-	span_end(worker, n - worker->first);
-}
-
-static void verify_stripe(struct worker *worker)
-{
-	struct run *run = worker->run;
-	size_t n;
-
-	for (n = worker->first; n < worker->first + run->count; n++)
-		if (!check_filled(run, page_at(run, run->area, n), n))
-			return;
-}
-
 static void drop_pages(struct run *run)
 {
 	if (madvise(run->area, area_size(run), MADV_DONTNEED))
@@ -164,8 +141,8 @@ const struct workload uffd = {
 	.ops = 64,	/* each one makes two threads sleep and wake */
 	.window = 128,
 	.setup = register_area,
-	.touch = read_stripe,
-	.verify = verify_stripe,
+	.touch = read_pages,
+	.verify = verify_filled,
 	.close = drop_pages,
 	.teardown = unregister_area,
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "faults.h"
+#include "program.h"
 
 static void keep_reason(struct run *run, const char *format, va_list args)
 {
@@ -93,6 +93,15 @@ void report_samples(struct samples *samples)
 	metric("writer_p50", percentile(samples, 50), "ns/op", samples->nr);
 	metric("writer_p99", percentile(samples, 99), "ns/op", samples->nr);
 	metric("writer_max", percentile(samples, 100), "ns/op", samples->nr);
+}
+
+void report_counters(const struct vmstat *counters, uint64_t faults)
+{
+	size_t i;
+
+	for (i = 0; counters->there && i < VMSTAT_NR; i++)
+		metric(vmstat_names[i], (double)counters->value[i], "events",
+		       faults);
 }
 
 void report_result(const struct run *run, unsigned int number,

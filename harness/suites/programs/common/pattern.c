@@ -7,7 +7,7 @@
  * and round; where in the page it stands follows from the same, so that what
  * an earlier round left behind is seen.
  */
-#include "faults.h"
+#include "program.h"
 
 #define STEP 0x9e3779b97f4a7c15u
 

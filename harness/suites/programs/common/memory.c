@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "faults.h"
+#include "program.h"
 
 /* NULL after fail(). */
 unsigned char *map_pages(struct run *run, size_t size, int prot, int flags,

@@ -6,26 +6,8 @@
  */
 #define _GNU_SOURCE
 #include <sys/resource.h>
-#include <time.h>
 
 #include "faults.h"
-
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* A kernel without a good clock source counts ticks, of some milliseconds. */
-uint64_t clock_resolution_ns(void)
-{
-	struct timespec tick;
-
-	clock_getres(CLOCK_MONOTONIC, &tick);
-	return (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
-}
 
 /*
  * Faults the kernel completed for this thread.  One that was tried again after

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The per-VMA lock counters.  They count for the whole system; they are read
- * right around the timed part of a round, where nothing else should run.
+ * right around what is measured, where nothing else should run.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "program.h"
 
 const char *const vmstat_names[VMSTAT_NR] = {
 	"vma_lock_success", "vma_lock_abort", "vma_lock_retry", "vma_lock_miss",

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A fault that the kernel refuses although the memory is mapped is what these
- * workloads are to find: say where it was before dying of it.  The unmapping
- * race puts its own handler in front of this one.
+ * workloads are to find: say where it was before dying of it.  allow_holes()
+ * puts another handler in front of this one.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "program.h"
 
 static void dying(int number, siginfo_t *info, void *context)
 {

@@ -1,0 +1,238 @@
+"""The tree without the series, tested as the series' tree is: when that is needed, and kept when it has been done.
+
+Its steps are added to the run's graph while it runs: as soon as a target is known to need them, and where the cache has
+not what they would give.  So its kernel compiles while the series' other targets are still at work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.errors import InfraError
+from harness.guest.accel import choose_accel
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.kernel.apply import apply_series
+from harness.model import AppliedTree, Baseline, Case, Outcome, TargetResult
+from harness.report import results
+from harness.run.graph import Node, Report
+from harness.run.outcomes import done, target_result
+from harness.run.steps import Steps, Target
+from harness.run.suites import Prepared
+
+DIRECTORY = "baseline"
+"""Where logs and consoles of the base lie, below those of the series."""
+
+PREFIX = "baseline "
+
+KIND = "baseline"  # of cache entries
+
+_FORMAT = 1
+_RECORD = "result.json"
+_JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that outcomes come from
+
+
+class BaselineSteps:
+    """The steps of the base, beside those of the series."""
+
+    def __init__(self, steps: Steps, *, processes: Processes, cache: Cache) -> None:
+        self._steps = steps
+        self._processes = processes
+        self._cache = cache
+        self._adding = threading.Lock()
+        self._own: Steps | None = None
+        self._lookups: dict[str, Node[TargetResult | None]] = {}  # by target
+        self._results: dict[str, Node[TargetResult]] = {}  # of what the cache had not
+        self._tree: Node[AppliedTree] | None = None
+
+    def add(self) -> None:
+        """The steps that are known to be needed, or those that will find out."""
+        wanted = self._steps.plan.baseline
+        if wanted == "always":
+            self._open()
+            for target in self._steps.targets:
+                self._add_target(target)
+        elif wanted == "auto":
+            for target in self._steps.targets:
+                if target.test is not None:
+                    name = f"compare {target.name}"
+                    self._steps.add(name, self._decision_for(target), needs=[target.test])
+            if self._steps.host_vma is not None:
+                self._steps.add("compare vma on the host", self._decide_host, needs=[self._steps.host_vma])
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+
+    # --- what is needed ---------------------------------------------------------------------------------------
+
+    def _decision_for(self, target: Target) -> Callable[[Report], None]:
+        def decide(report: Report) -> None:
+            assert target.test is not None
+            runner = target.test.value
+            build = done(target.build)
+            built = build is None or build.outcome is Outcome.PASS
+            if built and not asks(*runner.kernel_cases, *runner.cases):
+                report.text = "nothing failed"
+                return
+            report.text = "the base has to be seen"
+            self._open()
+            self._add_target(target)
+
+        return decide
+
+    def _decide_host(self, report: Report) -> None:
+        assert self._steps.host_vma is not None
+        if asks(*self._steps.host_vma.value.cases):
+            report.text = "the base has to be seen"
+            self._open()
+        else:
+            report.text = "nothing failed"
+
+    # --- the steps --------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """The tree, and all that guests need beside a kernel; once."""
+        with self._adding:
+            if self._own is not None:
+                return
+            directory = self._steps.layout.directory / DIRECTORY
+            directory.mkdir(exist_ok=True)
+            self._steps.let_go()
+            needs: list[Node[Any]] = [self._steps.applied, self._steps.base_fix]
+            self._tree = self._steps.add(f"{PREFIX}tree", self._apply, needs=needs)
+            own = self._steps.of_tree(self._tree, prefix=PREFIX, directory=directory)
+            own.add_programs()
+            self._own = own
+
+    def _apply(self, report: Report) -> AppliedTree:
+        applied = self._steps.applied.value
+        if applied.presence and not applied.reverted:
+            raise InfraError("the series cannot be taken out of the tree: there is no base to compare with")
+        found = apply_series(
+            applied.base, self._steps.base_fix.value, None, processes=self._processes, cache=self._cache, say=report.say
+        )
+        report.text = f"{found.commit[:12]}, without the series"
+        return found
+
+    def _add_target(self, of_series: Target) -> None:
+        own = self._own
+        assert own is not None
+        assert self._tree is not None
+        target = next(target for target in own.targets if target.name == of_series.name)
+        prepared = own.prepared[target.arch]
+        assert target.rootfs is not None
+        needs: list[Node[Any]] = [self._tree, target.rootfs, *prepared]
+
+        def look(report: Report) -> TargetResult | None:
+            key = self._key(target, [node.value for node in prepared])
+            found = self._load(key)
+            report.cached = found is not None
+            if found is None:
+                own.add_kernel(target)
+                assert target.test is not None
+                result = own.add(f"result {target.name}", lambda _: self._keep(key, target), needs=[target.test])
+                self._results[target.name] = result
+            return found
+
+        self._lookups[target.name] = own.add(f"lookup {target.name}", look, needs=needs)
+
+    # --- what is kept -----------------------------------------------------------------------------------------
+
+    def _key(self, target: Target, prepared: Sequence[Prepared]) -> str:
+        """The name of everything that the base's result comes from."""
+        own, plan = self._steps, self._steps.plan
+        assert self._tree is not None
+        assert target.rootfs is not None
+        config = plan.guest.to_config()
+        commands = [[task.suite.name, *asdict(task.command).values()] for task in own.tasks(target, prepared)]
+        unmade = [item.name for item in prepared if item.suite is None]
+        parts = [
+            _FORMAT, own.builder.key(self._tree.value, target.arch, target.profile), target.rootfs.value.digest,
+            commands, unmade, plan.retries, asdict(config), choose_accel(config.accel, target.arch)[0], _own_digest(),
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+
+    def _load(self, key: str) -> TargetResult | None:
+        """An earlier result, with its consoles copied to this run's."""
+        assert self._own is not None
+        entry, directory = self._cache.find(KIND, key), self._own.layout.directory
+        if entry is None:
+            return None
+        try:
+            found = results.from_json(TargetResult, json.loads((entry / _RECORD).read_text()), directory)
+            for console in entry.glob("console-*"):
+                shutil.copyfile(console, directory / console.name)
+        except (OSError, ValueError):
+            return None  # made by another version: made again
+        return found
+
+    def _keep(self, key: str, target: Target) -> TargetResult:
+        """The result of a target, kept if all of it is the kernel's doing."""
+        assert self._own is not None
+        result, directory = target_result(target), self._own.layout.directory
+        cases = [case for suite in result.suites for case in suite.cases]
+        if result.boots and not any(case.outcome is Outcome.ERROR for case in cases):
+
+            def fill(entry: Path) -> None:
+                (entry / _RECORD).write_text(json.dumps(results.to_json(result, directory)))
+                for boot in result.boots:
+                    if boot.console.is_file():
+                        shutil.copyfile(boot.console, entry / boot.console.name)
+
+            self._cache.get(KIND, key, fill)
+        return result
+
+    # --- what it gave -----------------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Baseline | None:
+        """What is known of the base; None where it was not needed."""
+        if self._own is None or self._tree is None:
+            return None
+        tree = done(self._tree)
+        if tree is None:
+            why = self._tree.error.what if self._tree.error is not None else "the run ended before"
+            return Baseline("", "", (), (), notes=(f"nothing to compare with: {why}",))
+        found = {name: self._target(name) for name in self._lookups}
+        notes = [
+            f"{name}: nothing to compare with: {self._why_not(name)}"
+            for name, result in found.items()
+            if result is None
+        ]
+        host = done(self._own.host_vma)
+        return Baseline(
+            commit=tree.commit, tree_id=tree.tree_id, targets=tuple(result for result in found.values() if result),
+            host_suites=(host,) if host is not None else (), notes=tuple(notes),
+        )  # fmt: skip
+
+    def _target(self, name: str) -> TargetResult | None:
+        return done(self._lookups[name]) or done(self._results.get(name))
+
+    def _why_not(self, name: str) -> str:
+        nodes = (self._lookups[name], self._results.get(name))
+        return next((node.error.what for node in nodes if node is not None and node.error), "the run ended before")
+
+
+def asks(*cases: Case) -> bool:
+    """Whether anything is to be held against the base: a failure, or a word of the kernel."""
+    return any(case.outcome.blames_kernel or case.findings for case in cases)
+
+
+@cache
+def _own_digest() -> str:
+    """What of ourselves outcomes come from: a version's number stays while we are worked on."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256(__version__.encode())
+    for source in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):
+        digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()

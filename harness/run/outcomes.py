@@ -1,0 +1,76 @@
+"""What the steps gave, as values: nodes become cases and results.  Also for steps that failed, or never came to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from harness.errors import Cancelled, HarnessError
+from harness.model import Build, Case, Metric, Outcome, SuiteResult, TargetResult
+from harness.run.graph import Node, State
+from harness.run.steps import Target, first_error
+from harness.run.target import by_suite
+
+T = TypeVar("T")
+
+
+def done(node: Node[T] | None) -> T | None:
+    """What a step gave; None if there is no such step, or it is not done."""
+    return node.value if node is not None and node.state is State.DONE else None
+
+
+def stage_case(suite: str, node: Node[Any]) -> Case | None:
+    """A step as a case: passed, or broken with the error's own words; None if it was never reached."""
+    if node.state is State.DONE:
+        return Case(suite, node.name.replace(" ", "-"), Outcome.PASS, node.seconds)
+    if node.error is None:
+        return None
+    detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
+    return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
+
+
+def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
+    outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled) else Outcome.ERROR
+    what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
+    return Case(suite, name, outcome, message=what, detail=detail)
+
+
+def target_result(target: Target) -> TargetResult:
+    build, runner = done(target.build), done(target.test)
+    kernel: list[Case] = []
+    if target.config is not None:
+        kernel.append(_config_case(target.config))
+    if target.build is not None:
+        kernel.append(_build_case(build) if build else no_result("kernel", "build", target.build.error))
+    suites: tuple[SuiteResult, ...] = ()
+    if target.test is not None:
+        if runner is None:
+            kernel.append(no_result("kernel", "boot", target.test.error))
+        else:
+            kernel.extend(runner.kernel_cases)
+            suites = by_suite(target.arch, target.profile.name, runner.cases)
+    own = SuiteResult("kernel", target.arch, target.profile.name, tuple(kernel))
+    return TargetResult(
+        arch=target.arch, profile=target.profile.name, build=build, rootfs=done(target.rootfs),
+        boots=tuple(runner.boots) if runner else (), suites=((own, *suites) if own.cases else suites),
+        infra=runner.infra if runner else (),
+    )  # fmt: skip
+
+
+def _config_case(node: Node[Outcome]) -> Case:
+    case = replace(stage_case("kernel", node) or no_result("kernel", "", None), name="config")
+    if case.outcome is Outcome.PASS and node.value is Outcome.FAIL:
+        return replace(case, outcome=Outcome.FAIL, message="the tree's own kconfig failed; see the build's log")
+    return case
+
+
+def _build_case(build: Build) -> Case:
+    warnings = [message for message in build.messages if message.severity == "warning"]
+    if build.outcome is Outcome.PASS:
+        metrics = (
+            Metric("compile-cpu", round(build.cpu_seconds, 1), "s", 1),
+            Metric("warnings", len(warnings), "messages", 1),
+        )
+        return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
+    errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
+    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build), errors)

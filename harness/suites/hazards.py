@@ -1,0 +1,94 @@
+"""The `hazards` suite: what is known to go wrong around per-VMA locks, provoked by a program written for this project.
+
+The program is `programs/hazards`; what each workload does, and what it would show, is in docs/hazards.md.  One command
+a case, so that counters, taint and console are those of one case.  This module runs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model import Arch, Case, Command, CommandResult, Payload, PayloadFile
+from harness.suites import reported
+
+GUEST_PROGRAM = "/vmaharness/bin/hazards"
+
+LEAST_SHARE = 0.05
+"""Of a case's faults, by its own account, that must have gone through with a VMA lock alone.
+
+Writers are busy all the time, so that many faults fall back; the number only tells "never" from "sometimes".
+"""
+
+_TIMEOUT_S = 12.0  # above the program's own 40 s without progress, under emulation
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload of the program.  `alone`: also with one thread, or one process, besides one for each CPU."""
+
+    name: str
+    by_vma_lock: bool = True
+    alone: bool = False
+    single: bool = False  # nothing in it depends on a number of threads
+
+
+WORKLOADS = (
+    Workload("same.unmap"),
+    Workload("same.discard"),
+    Workload("same.protect", alone=True),
+    Workload("same.forbid"),
+    Workload("near.unmap"),
+    Workload("near.protect"),
+    Workload("near.move"),
+    Workload("near.merge", alone=True),
+    Workload("grow"),
+    Workload("move"),
+    Workload("fork"),
+    Workload("reuse", alone=True),
+    Workload("exit"),
+    Workload("kill"),
+    Workload("uffd.copy", by_vma_lock=False),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
+    Workload("uffd.zero", by_vma_lock=False),
+    Workload("uffd.move", by_vma_lock=False),
+    Workload("storm", alone=True),
+    Workload("maps"),
+    Workload("name"),
+    Workload("map-count"),
+    Workload("no-memory"),
+    Workload("pointers", by_vma_lock=False),  # the kernel's own faults, refused by exception tables or under mmap_lock
+    Workload("stack", by_vma_lock=False),  # growth takes mmap_lock
+    Workload("lock-stat"),
+    Workload("slab", by_vma_lock=False, single=True),  # touches nothing
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HazardsSuite:
+    """All workloads with as many faulting threads as CPUs, some also with one."""
+
+    program: str = GUEST_PROGRAM
+    name: str = "hazards"
+    own_machine: bool = True
+    """Whether the program may change settings of the machine (vm.max_map_count, failslab): a guest is ours."""
+
+    def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
+        """At least two threads: a writer alone meets nobody."""
+        many = max(2, smp)
+        commands = []
+        for workload in WORKLOADS:
+            for threads in (1, many) if workload.alone else (1,) if workload.single else (many,):
+                case = f"{workload.name}.{threads}"
+                own = ("--own-machine",) if self.own_machine else ()
+                argv = (self.program, workload.name, "--threads", str(threads), *own)
+                commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
+        return tuple(commands)
+
+    def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
+        """A case for each one of the command; it passes on a sound report of contents, metrics and locks alone."""
+        return reported.cases(self.name, command, result, least_share=LEAST_SHARE)
+
+
+def payload(program: Path) -> Payload:
+    """What the suite wants in the guest: a static program, no libraries."""
+    return Payload(files=(PayloadFile(GUEST_PROGRAM, program),))

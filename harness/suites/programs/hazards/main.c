@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What this program is, and the workloads there are. */
+#include "hazards.h"
+
+const struct program program = {
+	.command = "hazards",
+	.usage = "usage: hazards [OPTION]... WORKLOAD...\n"
+		 "  --threads N    threads that fault, or processes (default 2)\n"
+		 "  --ops N        operations of each (default: the workload's own)\n"
+		 "  --seed N       of contents and random choices (default 1)\n"
+		 "  --dir DIR      where to put files (default /tmp)\n"
+		 "  --own-machine  settings of the whole machine may be changed\n"
+		 "                 (they are put back)\n"
+		 "  --list         the workloads\n",
+	.defaults = { .threads = 2, .seed = 1, .dir = "/tmp" },
+	.may_own = true,
+};
+
+extern const struct workload same_unmap, same_discard, same_protect,
+	same_forbid, near_unmap, near_protect, near_move, near_merge, grow,
+	move, fork_storm, reuse, leaving, killed, uffd_copy, uffd_zero,
+	uffd_move, storm, maps, naming, map_count, no_memory, pointers, stack,
+	lock_stat, slab;
+
+const struct workload *const workloads[] = {
+	&same_unmap, &same_discard, &same_protect, &same_forbid, &near_unmap,
+	&near_protect, &near_move, &near_merge, &grow, &move, &fork_storm,
+	&reuse, &leaving, &killed, &uffd_copy, &uffd_zero, &uffd_move, &storm,
+	&maps, &naming, &map_count, &no_memory, &pointers, &stack, &lock_stat,
+	&slab,
+};
+
+const size_t nr_workloads = ARRAY_SIZE(workloads);

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Pages that user space brings (UFFDIO_COPY, _ZEROPAGE, _MOVE), while another
+ * thread splits and merges the VMAs they go to and come from.  The kernel
+ * takes the lock of one VMA for the first two, of both for a move.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+/* Since 6.8; the headers of the build host may be older. */
+#define FEATURE_MOVE (1u << 16)
+struct move_request {
+	uint64_t dst, src, len, mode;
+	int64_t moved;
+};
+#define IOCTL_MOVE _IOWR(UFFDIO, 0x05, struct move_request)
+
+#define POLL_MS 20
+
+static int open_uffd(void)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == EPERM)
+		fd = syscall(SYS_userfaultfd,
+			     O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	return (int)fd;
+}
+
+static void register_area(struct run *run, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	run->fd = open_uffd();
+	if (run->fd < 0) {
+		skip(run, "userfaultfd is not available: %m");
+		return;
+	}
+	if (ioctl(run->fd, UFFDIO_API, &api)) {
+		if (features && errno == EINVAL)
+			skip(run, "this kernel has no UFFDIO_MOVE");
+		else
+			fail(run, "UFFDIO_API: %m");
+		return;
+	}
+	map_area(run);
+	run->mirror = map_pages(run, area_size(run), PROT_RW, MAP_PRIVATE_ANON,
+				-1);
+	if (run->failed)
+		return;
+	reg.range.start = (uintptr_t)run->area;
+	reg.range.len = area_size(run);
+	if (ioctl(run->fd, UFFDIO_REGISTER, &reg))
+		fail(run, "UFFDIO_REGISTER: %m");
+}
+
+static void register_plain(struct run *run)
+{
+	register_area(run, 0);
+}
+
+static void register_moving(struct run *run)
+{
+	register_area(run, FEATURE_MOVE);
+}
+
+static void unregister_area(struct run *run)
+{
+	if (run->fd >= 0)
+		close(run->fd);
+	run->fd = -1;
+	unmap_area(run);
+	unmap_pages(run, run->mirror, area_size(run));
+	run->mirror = NULL;
+}
+
+static int copy_page(struct worker *worker, size_t n)
+{
+	struct run *run = worker->run;
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)page_at(run, run->area, n),
+		.src = (uintptr_t)worker->buffer,
+		.len = run->page_size,
+	};
+
+	fill_page(run, worker->buffer, n);
+	return ioctl(run->fd, UFFDIO_COPY, &copy);
+}
+
+static int zero_page(struct worker *worker, size_t n)
+{
+	struct run *run = worker->run;
+	struct uffdio_zeropage zero = {
+		.range.start = (uintptr_t)page_at(run, run->area, n),
+		.range.len = run->page_size,
+	};
+
+	return ioctl(run->fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+static int move_page(struct worker *worker, size_t n)
+{
+	struct run *run = worker->run;
+	struct move_request request = {
+		.dst = (uintptr_t)page_at(run, run->area, n),
+		.src = (uintptr_t)page_at(run, run->mirror, n),
+		.len = run->page_size,
+	};
+	int error;
+
+	fill_page(run, page_at(run, run->mirror, n), n);
+	error = ioctl(run->fd, IOCTL_MOVE, &request);
+	if (!error && !is_zero(run, page_at(run, run->mirror, n)))
+		fail(run, "page %zu is still where it was moved from", n);
+	return error;
+}
+
+static void wake(struct run *run, size_t n)
+{
+	struct uffdio_range range = {
+		.start = (uintptr_t)page_at(run, run->area, n),
+		.len = run->page_size,
+	};
+
+	if (ioctl(run->fd, UFFDIO_WAKE, &range))
+		die("UFFDIO_WAKE of page %zu: %m", n);
+}
+
+/* On an error the faulting thread would sleep for ever: end the program. */
+static void bring(struct worker *worker, size_t n,
+		  int (*bring_page)(struct worker *, size_t))
+{
+	uint64_t begin = now_ns();
+
+	while (bring_page(worker, n)) {
+		if (errno == EEXIST) {	/* asked for twice */
+			wake(worker->run, n);
+			return;
+		}
+		if (errno != EAGAIN && errno != EBUSY)
+			die("%s of page %zu: %m", worker->role->name, n);
+		worker->refused++;
+	}
+	sample(worker->run, now_ns() - begin);
+}
+
+static void serve(struct worker *worker,
+		  int (*bring_page)(struct worker *, size_t))
+{
+	struct run *run = worker->run;
+	struct pollfd fds = { .fd = run->fd, .events = POLLIN };
+	struct uffd_msg message;
+
+	/* Those that wait for a page are among the acting. */
+	while (run->acting) {
+		if (poll(&fds, 1, POLL_MS) <= 0)
+			continue;
+		if (read(run->fd, &message, sizeof(message)) !=
+		    (ssize_t)sizeof(message)) {
+			if (errno != EAGAIN && errno != EINTR)
+				die("read of userfaultfd: %m");
+			continue;
+		}
+		if (message.event != UFFD_EVENT_PAGEFAULT)
+			die("unexpected userfaultfd event %u", message.event);
+		worker->ops++;
+		bring(worker, (message.arg.pagefault.address -
+			       (uintptr_t)run->area) / run->page_size,
+		      bring_page);
+	}
+}
+
+static void serve_copies(struct worker *worker)
+{
+	serve(worker, copy_page);
+}
+
+static void serve_zeroes(struct worker *worker)
+{
+	serve(worker, zero_page);
+}
+
+static void serve_moves(struct worker *worker)
+{
+	serve(worker, move_page);
+}
+
+static void read_always(struct worker *worker, bool filled)
+{
+	struct run *run = worker->run;
+	size_t n, end = worker->first + run->workload->window;
+
+	while (going(worker)) {
+		for (n = worker->first; n < end; n++) {
+			unsigned char *page = page_at(run, run->area, n);
+
+			if (filled ? check_filled(run, page, n) :
+				     is_zero(run, page))
+				continue;
+			fail(run, "page %zu is not what was brought", n);
+			return;
+		}
+		drop_stripe(worker, run->area);
+	}
+}
+
+static void read_filled(struct worker *worker)
+{
+	read_always(worker, true);
+}
+
+static void read_empty(struct worker *worker)
+{
+	read_always(worker, false);
+}
+
+/* A flag that changes nothing for anybody here, but splits and merges VMAs. */
+static void split_and_merge(struct worker *worker)
+{
+	struct run *run = worker->run;
+
+	while (going(worker)) {
+		struct range range = random_range(worker, 0, area_pages(run));
+		unsigned char *start = random_next(&worker->random) & 1 ?
+			range.start : page_at(run, run->mirror, range.first);
+
+		if (madvise(start, range.size, MADV_DONTFORK) ||
+		    madvise(start, range.size, MADV_DOFORK)) {
+			fail(run, "madvise(MADV_DONTFORK) of page %zu: %m",
+			     range.first);
+			return;
+		}
+		linger(&worker->random);
+	}
+}
+
+const struct workload uffd_copy = {
+	.name = "uffd.copy",
+	.summary = "pages brought by UFFDIO_COPY into VMAs that split and merge",
+	.ops = 10,
+	.window = 8,
+	.setup = register_plain,
+	.roles = {
+		{ "read", read_filled, 0, 1 },
+		{ "split", split_and_merge, 1, 1 },
+		{ "UFFDIO_COPY", serve_copies, 1, 0 },
+	},
+	.teardown = unregister_area,
+};
+
+const struct workload uffd_zero = {
+	.name = "uffd.zero",
+	.summary = "the same with UFFDIO_ZEROPAGE",
+	.ops = 10,
+	.window = 8,
+	.setup = register_plain,
+	.roles = {
+		{ "read", read_empty, 0, 1 },
+		{ "split", split_and_merge, 1, 1 },
+		{ "UFFDIO_ZEROPAGE", serve_zeroes, 1, 0 },
+	},
+	.teardown = unregister_area,
+};
+
+const struct workload uffd_move = {
+	.name = "uffd.move",
+	.summary = "the same with UFFDIO_MOVE, which locks two VMAs",
+	.ops = 10,
+	.window = 8,
+	.setup = register_moving,
+	.roles = {
+		{ "read", read_filled, 0, 1 },
+		{ "split", split_and_merge, 1, 1 },
+		{ "UFFDIO_MOVE", serve_moves, 1, 0 },
+	},
+	.teardown = unregister_area,
+};

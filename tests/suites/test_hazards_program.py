@@ -1,0 +1,178 @@
+"""The hazards program itself: compiled without a warning, run on the host's kernel, and made to fail."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.arch import ARCHES, cross_prefix, host_arch
+from harness.host.cache import Cache
+from harness.host.process import Completed, Processes
+from harness.model import Arch, Case, Command, CommandResult, Outcome
+from harness.suites.hazards import WORKLOADS, HazardsSuite
+from harness.suites.programs import build_program, compile_argv, sources_of
+
+NOT_ON_EVERY_HOST = ("uffd.copy", "uffd.zero", "uffd.move", "name", "map-count", "no-memory", "lock-stat", "slab")
+"""What a host's kernel, or the rights we have there, may not allow."""
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    with Processes() as running:
+        yield running
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with Cache(tmp_path / "cache") as opened:
+        yield opened
+
+
+def native() -> Arch:
+    arch = host_arch()
+    assert arch is not None
+    return arch
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with Processes() as processes, Cache(tmp_path_factory.mktemp("cache")) as cache:
+        return build_program("hazards", native(), processes=processes, cache=cache)
+
+
+def needs_compiler(arch: Arch) -> None:
+    if shutil.which(f"{cross_prefix(arch)}gcc") is None:
+        pytest.skip(f"no compiler for {arch}")
+
+
+def run(processes: Processes, program: Path, *arguments: str) -> Completed:
+    return processes.run([program, *arguments], deadline_s=60)
+
+
+def command_of(suite: HazardsSuite, workload: str) -> Command:
+    """The last one: that with more threads, where there are two."""
+    return [one for one in suite.commands(native(), 2) if one.argv[1] == workload][-1]
+
+
+def performed(processes: Processes, program: Path, workload: str, *arguments: str) -> Case:
+    """The host is not ours: its settings stay as they are."""
+    suite = HazardsSuite(program=str(program), own_machine=False)
+    command = command_of(suite, workload)
+    done = run(processes, program, *command.argv[1:], *arguments)
+    assert not done.timed_out
+    (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
+    return case
+
+
+@pytest.mark.parametrize("arch", list(Arch))
+def test_no_warning_for_any_architecture(arch: Arch, processes: Processes, tmp_path: Path) -> None:
+    needs_compiler(arch)
+    argv = compile_argv(f"{cross_prefix(arch)}gcc", sources_of("hazards"), tmp_path / "hazards")
+    argv.insert(1, "-Werror")
+    done = processes.run(argv, cwd=sources_of("hazards"))
+    assert done.ok, done.words
+
+
+@pytest.mark.parametrize("arch", list(Arch))
+def test_static_small_and_of_the_right_architecture(arch: Arch, processes: Processes, cache: Cache) -> None:
+    needs_compiler(arch)
+    built = build_program("hazards", arch, processes=processes, cache=cache)
+    data = built.read_bytes()
+    assert int.from_bytes(data[18:20], "little") == ARCHES[arch].elf_machine
+    assert b"/lib/ld-linux" not in data and b"/lib64/ld-linux" not in data
+    assert len(data) < 1_000_000
+
+
+@pytest.mark.parametrize("workload", [workload.name for workload in WORKLOADS])
+def test_every_workload_on_this_kernel(workload: str, program: Path, processes: Processes) -> None:
+    case = performed(processes, program, workload, "--ops", "8", "--seed", "3")
+    allowed = (Outcome.PASS, Outcome.SKIP) if workload in NOT_ON_EVERY_HOST else (Outcome.PASS,)
+    assert case.outcome in allowed, f"{case.message}\n{case.detail}"
+    assert case.outcome is Outcome.SKIP or case.metrics
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonesuch",), ("storm", "--repeat", "3"), ("storm", "--ops", "0")])
+def test_a_bad_command_line_is_refused(arguments: tuple[str, ...], program: Path, processes: Processes) -> None:
+    done = run(processes, program, *arguments)
+    assert (done.exit_code, done.text) == (2, "")
+    assert done.words
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The program with one line changed so that it meets what a broken kernel would do."""
+
+    workload: str
+    source: str
+    old: str
+    new: str
+    message: str
+    outcome: Outcome = Outcome.FAIL
+    ops: int = 60
+
+
+CRASH = Outcome.CRASH
+MUTANTS = (
+    Mutant("same.unmap", "same.c", "setup = map_area_with_holes", "setup = map_area", "signal 11", CRASH, 4000),
+    Mutant("same.forbid", "same.c", "setup = map_area_forbidding", "setup = map_area", "signal 11", CRASH, 4000),
+    Mutant("near.merge", "near.c", "munmap(gap.start, gap.size)", "madvise(gap.start, gap.size, 0)", "mmap at page"),
+    Mutant("near.protect", "near.c", "if (mprotect(range.start, range.size, prot))", "if (madvise(range.start, "
+           "range.size, MADV_DONTNEED))", "filled page"),
+    Mutant("near.move", "near.c", "range.size, flags,\n\t\t\t   run->mirror) != run->mirror", "range.size, flags | "
+           "MREMAP_DONTUNMAP,\n\t\t\t   run->mirror) != run->mirror || (run->mirror[9] ^= 1, 0)", "filled page"),
+    Mutant("grow", "resize.c", "2 * size, size, 0)", "2 * size, 2 * size, 0)", "mremap to twice the size"),
+    Mutant("move", "resize.c", "run->mirror = to;", "run->mirror = to; to[8] ^= 1;", "raced page", Outcome.FAIL, 2000),
+    Mutant("fork", "fork.c", "run->opt.seed += number + 1;", "fill_page(run, run->area + run->page_size, 0);", "page 1 "
+           "of a forked child has"),
+    Mutant("reuse", "reuse.c", "alive(run);", "alive(run); vma_at(run, nr)[64] = 1;", "in a process: raced page"),
+    Mutant("uffd.copy", "uffd.c", "fill_page(run, worker->buffer, n);", "fill_page(run, worker->buffer, n + 1);",
+           "filled page"),
+    Mutant("maps", "maps.c", 'strncmp(prot, "rw", 2)', 'strncmp(prot, "rwx", 3)', "/proc/self/maps says"),
+    Mutant("map-count", "refuse.c", "return munmap(middle, size);", "return madvise(middle, size, MADV_DONTNEED);",
+           "munmap got beyond vm.max_map_count"),
+    Mutant("pointers", "pointers.c", '"write from a hole", hole', '"write from a hole", special(run, GOOD_PAGE)',
+           "write from a hole: 64 instead of EFAULT"),
+    Mutant("stack", "stack.c", "frame[i] = word_of(worker, depth, i);", "frame[i] = word_of(worker, depth & 7, i);",
+           "a frame on stack"),
+    Mutant("exit", "process.c", "if (fault_once(worker, run->area, false))", "fail(run, \"on purpose\");\n\t\tif (0)",
+           "in a process: on purpose"),
+    Mutant("kill", "child.c", "WTERMSIG(status) != allowed_signal", "WTERMSIG(status)", "a process died of signal 9"),
+)  # fmt: skip
+
+NEED_RIGHTS = ("uffd.copy", "map-count")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{mutant.source}")
+def test_what_a_broken_kernel_would_do_is_found(
+    mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path
+) -> None:
+    shutil.copytree(sources_of("hazards").parent, tmp_path / "programs")
+    sources = tmp_path / "programs" / "hazards"
+    text = (sources / mutant.source).read_text()
+    assert mutant.old in text
+    (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))
+    program = build_program("hazards", native(), processes=processes, cache=cache, sources=sources)
+    case = performed(processes, program, mutant.workload, "--ops", str(mutant.ops))
+    if mutant.workload in NEED_RIGHTS and case.outcome is Outcome.SKIP:
+        pytest.skip(case.message)
+    assert case.outcome is mutant.outcome, case
+    assert mutant.message in case.message
+
+
+def test_a_standstill_is_ended_by_the_watchdog(processes: Processes, cache: Cache, tmp_path: Path) -> None:
+    shutil.copytree(sources_of("hazards").parent, tmp_path / "programs")
+    sources = tmp_path / "programs" / "hazards"
+    header = (sources / "hazards.h").read_text()
+    assert "#define STALL_S 40" in header
+    (sources / "hazards.h").write_text(header.replace("#define STALL_S 40", "#define STALL_S 1"))
+    same = (sources / "same.c").read_text()
+    (sources / "same.c").write_text(same.replace("return mprotect(range->start, range->size, PROT_RW);", "for (;;);"))
+    program = build_program("hazards", native(), processes=processes, cache=cache, sources=sources)
+    case = performed(processes, program, "same.protect", "--ops", "20")
+    assert case.outcome is Outcome.FAIL
+    assert "no progress for 1 s: mprotect" in case.message  # although others go on
+    assert "# thread " in case.detail

@@ -1,0 +1,78 @@
+"""Several tries of one case: what is shown, what is counted, and that no failure is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model import Case, Finding, Outcome, Tries
+from harness.verdict.infra import may_be
+from harness.verdict.tries import merged
+
+SPLAT = Finding("warning", "WARNING in f", "f", "the text", 12, "a" * 16)
+
+
+def case(outcome: Outcome, *findings: Finding, log: str = "console.log", name: str = "anon") -> Case:
+    return Case("faults", name, outcome, message=f"as {outcome}", findings=findings, log=Path("/out") / log)
+
+
+def joined(*outcomes: Outcome) -> Case:
+    (found,) = merged(*([case(outcome)] for outcome in outcomes))
+    return found
+
+
+def test_one_of_three_is_flaky_and_keeps_its_failure() -> None:
+    found = joined(Outcome.FAIL, Outcome.PASS, Outcome.PASS)
+    assert (found.outcome, found.tries, found.flaky) == (Outcome.FAIL, Tries(1, 3), True)
+
+
+def test_three_of_three_is_not() -> None:
+    found = joined(Outcome.CRASH, Outcome.FAIL, Outcome.CRASH)
+    assert (found.outcome, found.tries, found.flaky) == (Outcome.CRASH, Tries(3, 3), False)
+
+
+def test_a_pass_that_fails_later_has_failed() -> None:
+    found = joined(Outcome.PASS, Outcome.FAIL)
+    assert (found.outcome, found.tries) == (Outcome.FAIL, Tries(1, 2))
+
+
+def test_a_try_without_an_answer_is_none() -> None:
+    assert joined(Outcome.FAIL, Outcome.NOT_RUN, Outcome.ERROR).tries is None
+    assert joined(Outcome.FAIL, Outcome.NOT_RUN, Outcome.PASS).tries == Tries(1, 2)
+    assert joined(Outcome.NOT_RUN, Outcome.FAIL).outcome is Outcome.FAIL
+
+
+def test_findings_of_a_later_try_are_kept_and_say_where_they_are() -> None:
+    (found,) = merged([case(Outcome.FAIL)], [case(Outcome.FAIL, SPLAT, log="console.2.log")])
+    assert [(one.title, one.line) for one in found.findings] == [("WARNING in f", 0)]
+    assert found.log == Path("/out/console.log")
+    assert "console.2.log:12: WARNING in f" in found.detail
+    (again,) = merged([found], [case(Outcome.FAIL, SPLAT, log="console.3.log")])
+    assert len(again.findings) == 1
+
+
+def test_cases_that_only_a_later_try_has_come_last() -> None:
+    found = merged([case(Outcome.FAIL)], [case(Outcome.FAIL, name="late"), case(Outcome.PASS)])
+    assert [(one.name, one.tries) for one in found] == [("anon", Tries(1, 2)), ("late", None)]
+
+
+@given(st.lists(st.sampled_from(list(Outcome)), min_size=1, max_size=6))
+def test_a_failure_is_never_lost_nor_a_try_miscounted(outcomes: list[Outcome]) -> None:
+    found = joined(*outcomes)
+    answers = [outcome for outcome in outcomes if outcome is Outcome.PASS or outcome.blames_kernel]
+    failed = [outcome for outcome in answers if outcome.blames_kernel]
+    assert found.outcome is (failed[0] if failed else Outcome.PASS if answers else outcomes[0])
+    assert found.tries == (Tries(len(failed), len(answers)) if len(answers) > 1 else None)
+
+
+def test_what_may_be_the_machine_s_fault() -> None:
+    assert may_be("ssh", "the SSH connection is closed", (), "[ 1.0] quiet\n")
+    assert may_be("exit", "QEMU ended with exit code 137", (), "")
+    assert not may_be("exit", "the guest reset itself: QEMU ended with exit code 0", (), "")
+    assert not may_be("panic", "Kernel panic", (), "")
+    assert not may_be("deadline", "no end after 5 s", (), "")
+    assert not may_be("ssh", "closed", (SPLAT,), "")
+    assert not may_be("ssh", "closed", (), "[ 9.0][ T70] dropbear[70]: segfault at 10 ip 0 sp 0 error 4\n")
+    assert not may_be("ssh", "closed", (), "[ 9.0] Out of memory: Killed process 70 (dropbear)\n")
