@@ -105,6 +105,10 @@ extern __thread sigjmp_buf escape;
 extern __thread volatile sig_atomic_t may_escape;
 void allow_holes(const unsigned char *start, size_t size, bool forbidden_too);
 
+/* userfault.c */
+int open_userfault(void);
+bool next_missing(int fd, uint64_t *address);
+
 /* vmstat.c */
 void vmstat_read(struct vmstat *into);
 void vmstat_add(struct vmstat *sum, const struct vmstat *before,

@@ -11,14 +11,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "faults.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
 
 static struct {
 	pthread_t thread;
@@ -26,17 +21,6 @@ static struct {
 	int stop[2];		/* closing the write end ends the thread */
 	bool started;
 } handler;
-
-/* Everybody may handle faults from user mode; the others need a right. */
-static int open_uffd(void)
-{
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && errno == EPERM)
-		fd = syscall(SYS_userfaultfd,
-			     O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	return (int)fd;
-}
 
 /* On an error the faulting thread would sleep for ever: end the program. */
 static void bring_page(struct run *run, uint64_t address)
@@ -63,22 +47,15 @@ static void *handle_faults(void *argument)
 		{ .fd = run->fd, .events = POLLIN },
 		{ .fd = handler.stop[0], .events = POLLIN },
 	};
-	struct uffd_msg message;
+	uint64_t address;
 
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			die("poll: %m");
 		if (fds[1].revents)
 			return NULL;
-		if (read(run->fd, &message, sizeof(message)) !=
-		    (ssize_t)sizeof(message)) {
-			if (errno != EAGAIN && errno != EINTR)
-				die("read of userfaultfd: %m");
-			continue;
-		}
-		if (message.event != UFFD_EVENT_PAGEFAULT)
-			die("unexpected userfaultfd event %u", message.event);
-		bring_page(run, message.arg.pagefault.address);
+		if (next_missing(run->fd, &address))
+			bring_page(run, address);
 	}
 }
 
@@ -87,7 +64,7 @@ static void register_area(struct run *run)
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	run->fd = open_uffd();
+	run->fd = open_userfault();
 	if (run->fd < 0) {
 		skip(run, "userfaultfd is not available: %m");
 		return;

@@ -208,8 +208,6 @@ static void perform(struct run *run)
 	act(run);
 	vmstat_read(&after);
 	faults = faults_so_far() - faults;
-	if (workload->verify && !run->failed)
-		workload->verify(run);
 	if (!run->failed && !run->skipped)
 		report(run, &before, &after, faults);
 }
@@ -230,6 +228,7 @@ static void run_workload(struct run *run)
 	perform(run);
 	if (run->workload->teardown)
 		run->workload->teardown(run);
+	put_settings_back();
 	stop_watchdog();
 	free_workers(run);
 	munmap(run->shared, run->page_size);

@@ -5,8 +5,8 @@
  * A case is either a cast of threads that act at the same time, in roles, or
  * one function that starts processes:
  *
- *	setup -> every worker: act -> verify -> report -> teardown
- *	setup -> alone -> verify -> report -> teardown
+ *	setup -> every worker: act -> report -> teardown
+ *	setup -> alone -> report -> teardown
  *
  * A worker acts while going() says so: until every one with a quota has done
  * its share of --ops.  Every operation is a sign of life; a worker that gives
@@ -50,7 +50,6 @@ struct workload {
 	void (*setup)(struct run *run);
 	struct role roles[MAX_ROLES];
 	void (*alone)(struct run *run);
-	void (*verify)(struct run *run);
 	void (*report)(struct run *run);
 	void (*teardown)(struct run *run);
 };
@@ -69,7 +68,6 @@ struct worker {
 	bool done;			/* the quota was reported */
 	atomic_bool left;		/* it acts no more */
 	uint64_t refused;		/* accesses that ended in SIGSEGV */
-	void *own;			/* a workload's own */
 };
 
 /* What survives fork() and is seen by parent and children alike. */
@@ -148,6 +146,7 @@ bool collect(struct run *run, pid_t pid, int allowed_signal);
 
 /* settings.c: files of one number */
 bool read_setting(const char *path, long *value);
-bool write_setting(const char *path, long value);
+bool change_setting(const char *path, long value);
+void put_settings_back(void);
 
 #endif

@@ -68,7 +68,7 @@ static void find_lock_stat(struct run *run)
 	}
 	fclose(file);
 	if (run->opt.own_machine)
-		(void)write_setting("/proc/sys/kernel/lock_stat", 1);
+		(void)change_setting("/proc/sys/kernel/lock_stat", 1);
 	map_area(run);
 }
 

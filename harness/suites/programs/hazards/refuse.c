@@ -24,8 +24,6 @@
 
 static struct {
 	long limit;		/* vm.max_map_count */
-	bool changed;
-	long before;
 	unsigned char *victim;
 	unsigned long refused;
 } state;
@@ -128,17 +126,13 @@ static void map_victim(struct run *run)
 
 static void find_limit(struct run *run)
 {
-	state.changed = false;
-	if (!read_setting(MAX_MAP_COUNT, &state.before)) {
+	if (!read_setting(MAX_MAP_COUNT, &state.limit)) {
 		skip(run, "%s cannot be read: %m", MAX_MAP_COUNT);
 		return;
 	}
-	state.limit = state.before;
-	if (run->opt.own_machine && state.before > FEW_MAPPINGS &&
-	    write_setting(MAX_MAP_COUNT, FEW_MAPPINGS)) {
+	if (run->opt.own_machine && state.limit > FEW_MAPPINGS &&
+	    change_setting(MAX_MAP_COUNT, FEW_MAPPINGS))
 		state.limit = FEW_MAPPINGS;
-		state.changed = true;
-	}
 	if (state.limit > MOST_MAPPINGS)
 		skip(run, "vm.max_map_count is %ld (only --own-machine lowers it)",
 		     state.limit);
@@ -146,10 +140,8 @@ static void find_limit(struct run *run)
 		map_victim(run);
 }
 
-static void put_limit_back(struct run *run)
+static void unmap_victim(struct run *run)
 {
-	if (state.changed && !write_setting(MAX_MAP_COUNT, state.before))
-		fail(run, "vm.max_map_count cannot be put back: %m");
 	if (run->area)
 		unmap_area(run);
 	if (state.victim)
@@ -228,7 +220,7 @@ const struct workload map_count = {
 		{ "refuse", refuse_at_limit, 1, 1 },
 	},
 	.report = report_refused,
-	.teardown = put_limit_back,
+	.teardown = unmap_victim,
 };
 
 /* --- failing allocations (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS) */
@@ -261,7 +253,7 @@ static void find_failslab(struct run *run)
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(injection); i++)
-		if (!write_setting(injection[i].path, injection[i].value)) {
+		if (!change_setting(injection[i].path, injection[i].value)) {
 			skip(run, "%s: %m (CONFIG_FAILSLAB)",
 			     injection[i].path);
 			return;
@@ -269,20 +261,13 @@ static void find_failslab(struct run *run)
 	map_victim(run);
 }
 
-static void stop_failslab(struct run *run)
+/*
+ * For the calling thread alone.  The file is open all the time: opening it
+ * takes memory, too.
+ */
+static bool let_fail(int fd, bool on)
 {
-	if (run->opt.own_machine)
-		(void)write_setting(FAILSLAB "probability", 0);
-	if (run->area)
-		unmap_area(run);
-	if (state.victim)
-		munmap(state.victim, VICTIM_PAGES * run->page_size);
-	state.victim = NULL;
-}
-
-static bool let_fail(bool on)
-{
-	return write_setting("/proc/thread-self/make-it-fail", on);
+	return pwrite(fd, on ? "1" : "0", 1, 0) == 1;
 }
 
 /* After a change that did not fail everything is put back. */
@@ -298,36 +283,47 @@ static void restore_victim(struct run *run)
 		write_victim(run);
 }
 
+/* The error of a change in which allocations may fail; 0 if it succeeded. */
+static int apply_while_failing(struct run *run, const struct change *change,
+			       int fd)
+{
+	int error = 0;
+	bool good = let_fail(fd, true);
+
+	if (good && change->apply(page_at(run, state.victim, MIDDLE),
+				  run->page_size))
+		error = errno;
+	if (!let_fail(fd, false) || !good)
+		fail(run, "/proc/thread-self/make-it-fail: %m");
+	return error;
+}
+
 static void refuse_at_random(struct worker *worker)
 {
 	struct run *run = worker->run;
+	int fd = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
 
+	if (fd < 0)
+		fail(run, "/proc/thread-self/make-it-fail: %m");
 	while (going(worker)) {
 		const struct change *change = pick_change(worker);
 		int error;
 
 		forget_untouched(run);
-		if (!let_fail(true)) {
-			fail(run, "/proc/thread-self/make-it-fail: %m");
-			return;
-		}
-		error = change->apply(page_at(run, state.victim, MIDDLE),
-				      run->page_size) ? errno : 0;
-		if (!let_fail(false)) {
-			fail(run, "/proc/thread-self/make-it-fail: %m");
-			return;
-		}
+		error = apply_while_failing(run, change, fd);
 		if (!error) {
 			restore_victim(run);
 			continue;
 		}
 		if (error != ENOMEM && error != EAGAIN) {
 			fail(run, "%s: %s", change->name, strerror(error));
-			return;
+			break;
 		}
 		state.refused++;
 		verify_victim(run, change->name);
 	}
+	if (fd >= 0)
+		close(fd);
 }
 
 const struct workload no_memory = {
@@ -341,5 +337,5 @@ const struct workload no_memory = {
 		{ "refuse", refuse_at_random, 1, 1 },
 	},
 	.report = report_refused,
-	.teardown = stop_failslab,
+	.teardown = unmap_victim,
 };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files of /proc and /sys that hold one number. */
+/*
+ * Files of /proc and /sys that hold one number.  What is changed is put back,
+ * at the end of a case and when the watchdog ends it.
+ */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +10,13 @@
 #include <unistd.h>
 
 #include "hazards.h"
+
+/* Paths are literals. */
+static struct {
+	const char *path;
+	long before;
+} changed[8];
+static size_t nr_changed;
 
 bool read_setting(const char *path, long *value)
 {
@@ -26,7 +36,7 @@ bool read_setting(const char *path, long *value)
 	return end != text;
 }
 
-bool write_setting(const char *path, long value)
+static bool write_setting(const char *path, long value)
 {
 	char text[32];
 	int length = snprintf(text, sizeof(text), "%ld", value);
@@ -38,4 +48,28 @@ bool write_setting(const char *path, long value)
 	good = write(fd, text, (size_t)length) == length;
 	close(fd);
 	return good;
+}
+
+bool change_setting(const char *path, long value)
+{
+	long before;
+	bool known = read_setting(path, &before);
+
+	if (!write_setting(path, value))
+		return false;
+	/* Others are switches (Y or N) that nothing else depends on. */
+	if (known && nr_changed < ARRAY_SIZE(changed)) {
+		changed[nr_changed].path = path;
+		changed[nr_changed++].before = before;
+	}
+	return true;
+}
+
+void put_settings_back(void)
+{
+	while (nr_changed) {
+		nr_changed--;
+		(void)write_setting(changed[nr_changed].path,
+				    changed[nr_changed].before);
+	}
 }

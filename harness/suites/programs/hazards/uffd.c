@@ -6,19 +6,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hazards.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
 
 /* Since 6.8; the headers of the build host may be older. */
 #define FEATURE_MOVE (1u << 16)
@@ -30,22 +24,12 @@ struct move_request {
 
 #define POLL_MS 20
 
-static int open_uffd(void)
-{
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && errno == EPERM)
-		fd = syscall(SYS_userfaultfd,
-			     O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	return (int)fd;
-}
-
 static void register_area(struct run *run, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	run->fd = open_uffd();
+	run->fd = open_userfault();
 	if (run->fd < 0) {
 		skip(run, "userfaultfd is not available: %m");
 		return;
@@ -163,23 +147,15 @@ static void serve(struct worker *worker,
 {
 	struct run *run = worker->run;
 	struct pollfd fds = { .fd = run->fd, .events = POLLIN };
-	struct uffd_msg message;
+	uint64_t address;
 
 	/* Those that wait for a page are among the acting. */
 	while (run->acting) {
-		if (poll(&fds, 1, POLL_MS) <= 0)
+		if (poll(&fds, 1, POLL_MS) <= 0 ||
+		    !next_missing(run->fd, &address))
 			continue;
-		if (read(run->fd, &message, sizeof(message)) !=
-		    (ssize_t)sizeof(message)) {
-			if (errno != EAGAIN && errno != EINTR)
-				die("read of userfaultfd: %m");
-			continue;
-		}
-		if (message.event != UFFD_EVENT_PAGEFAULT)
-			die("unexpected userfaultfd event %u", message.event);
 		worker->ops++;
-		bring(worker, (message.arg.pagefault.address -
-			       (uintptr_t)run->area) / run->page_size,
+		bring(worker, (address - (uintptr_t)run->area) / run->page_size,
 		      bring_page);
 	}
 }

@@ -24,9 +24,9 @@ static struct {
 	.changed = PTHREAD_COND_INITIALIZER,
 };
 
-static void say(const char *text, int length)
+static void say_to(int fd, const char *text, int length)
 {
-	if (length > 0 && write(STDOUT_FILENO, text, (size_t)length) < 0)
+	if (length > 0 && write(fd, text, (size_t)length) < 0)
 		_exit(3);
 }
 
@@ -53,6 +53,20 @@ static void describe_thread(const char *id)
 	}
 }
 
+/*
+ * Stacks of blocked tasks and held locks go to the console: a process with a
+ * thread that can never be killed can never report its end either.
+ */
+static void tell_kernel_log(void)
+{
+	static const char *const keys[] = { "w", "d" };
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	size_t i;
+
+	for (i = 0; fd >= 0 && i < ARRAY_SIZE(keys); i++)
+		say_to(fd, keys[i], 1);
+}
+
 static void give_up(struct run *run, const char *who, unsigned int index,
 		    unsigned long ops)
 {
@@ -60,13 +74,17 @@ static void give_up(struct run *run, const char *who, unsigned int index,
 	struct dirent *entry;
 	DIR *tasks;
 
-	say(line, snprintf(line, sizeof(line),
+	say_to(STDOUT_FILENO, line, snprintf(line, sizeof(line),
 			   "\nnot ok %u - %s # no progress for %d s: %s %u, after %lu operations\n",
 			   run->number, run->name, STALL_S, who, index, ops));
 	tasks = opendir("/proc/self/task");
 	while (tasks && (entry = readdir(tasks)))
 		if (entry->d_name[0] != '.')
 			describe_thread(entry->d_name);
+	if (run->opt.own_machine) {
+		put_settings_back();
+		tell_kernel_log();
+	}
 	_exit(1);
 }
 
