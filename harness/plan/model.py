@@ -196,7 +196,7 @@ class Plan(_Part):
         examples=[["lockdep", {"name": "mine", "fragments": ["base", "per-vma-lock", "./mine.config"]}]],
     )
     suites: tuple[Name, ...] = Field(
-        default=("vma", "faults"),
+        default=("vma", "faults", "hazards"),
         min_length=1,
         description="Test suites to run, in this order; `vmaharness suites list` names them.",
         examples=[["faults"]],

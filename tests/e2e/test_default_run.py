@@ -30,6 +30,7 @@ def test_the_default_plan(run: Run) -> None:
         assert {"kernel.config", "kernel.build", "kernel.boot", "kernel.running-config"} <= set(outcomes)
         assert sum(name.startswith("vma.") for name in outcomes) >= 15
         assert sum(name.startswith("faults.") for name in outcomes) >= 14
+        assert sum(name.startswith("hazards.") and outcomes[name] == "pass" for name in outcomes) >= 24
         taken = {counter["name"]: counter for counter in first.cases(arch)["faults.anon.2"]["counters"]}
         assert taken["vma_lock_success"]["after"] > taken["vma_lock_success"]["before"]
         for name in ("console-{}-lockdep.log", "build-{}-lockdep.log", "config-{}-lockdep"):

@@ -212,7 +212,7 @@ static void report_refused(struct run *run)
 const struct workload map_count = {
 	.name = "map-count",
 	.summary = "changes that vm.max_map_count forbids, beside faults",
-	.ops = 60,
+	.ops = 40,
 	.window = 24,
 	.setup = find_limit,
 	.roles = {

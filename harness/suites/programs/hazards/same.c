@@ -132,7 +132,7 @@ static void forbid_always(struct worker *worker)
 const struct workload same_forbid = {
 	.name = "same.forbid",
 	.summary = "faults in what another thread forbids and allows again",
-	.ops = 100,
+	.ops = 60,
 	.window = 32,
 	.setup = map_area_forbidding,
 	.roles = {
@@ -160,7 +160,7 @@ static void write_always(struct worker *worker)
 const struct workload storm = {
 	.name = "storm",
 	.summary = "a storm of readers around three writers of one mm",
-	.ops = 100,
+	.ops = 80,
 	.window = 64,
 	.setup = map_area,
 	.roles = {
