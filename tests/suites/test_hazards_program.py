@@ -146,6 +146,7 @@ MUTANTS = (
 NEED_RIGHTS = ("uffd.copy", "map-count")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{mutant.source}")
 def test_what_a_broken_kernel_would_do_is_found(
     mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path
@@ -163,6 +164,7 @@ def test_what_a_broken_kernel_would_do_is_found(
     assert mutant.message in case.message
 
 
+@pytest.mark.slow
 def test_a_standstill_is_ended_by_the_watchdog(processes: Processes, cache: Cache, tmp_path: Path) -> None:
     shutil.copytree(sources_of("hazards").parent, tmp_path / "programs")
     sources = tmp_path / "programs" / "hazards"
