@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Invoke
+from tests.kernel.conftest import git
 
 DIFF = """\
 diff --git a/mm/{name}.c b/mm/{name}.c
@@ -139,15 +138,6 @@ def test_what_cannot_be_read_fails(place: Path, invoke: Invoke, text: str) -> No
     assert invoke("series", "show", "nowhere").exit_code == 2
 
 
-def git(place: Path, *words: str) -> str:
-    env = {
-        "PATH": os.defpath, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@d",
-    }  # fmt: skip
-    done = subprocess.run(["git", "-C", place, *words], env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 def test_a_tree_is_held_against_the_patches(place: Path, invoke: Invoke) -> None:
     tree = place / "linux"
     (tree / "mm").mkdir(parents=True)
@@ -158,7 +148,7 @@ def test_a_tree_is_held_against_the_patches(place: Path, invoke: Invoke) -> None
     git(tree, "init", "-q")
     git(tree, "add", ".")
     git(tree, "commit", "-q", "-m", "base")
-    blob = git(tree, "rev-parse", "HEAD:mm/a.c")
+    blob = git(tree, "rev-parse", "HEAD:mm/a.c").strip()
     good = mail("[PATCH 1/2] mm: a").replace("index 1111111", f"index {blob[:12]}")
     (place / "m").write_text(good + mail("[PATCH 2/2] mm: b", name="b"))
     (series,) = shown(invoke, "m", "--tree", "linux")["series"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from harness.errors import UserError
 from harness.host.process import Processes
 from harness.series.read import choose, read_series, read_survey
 from harness.series.survey.export import as_mailbox
+from tests.kernel.conftest import git
 
 MakeMail = Callable[..., bytes]
 
@@ -26,15 +25,6 @@ diff --git a/mm/a.c b/mm/a.c
 +most
  three
 """
-
-
-def git(place: Path, *words: str) -> str:
-    env = {
-        "PATH": os.defpath, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@d",
-    }  # fmt: skip
-    done = subprocess.run(["git", "-C", place, *words], env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture

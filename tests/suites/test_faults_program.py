@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, CommandResult, Outcome
 from harness.suites.faults import WORKLOADS, FaultsSuite
-from harness.suites.programs import build_program, compile_argv, sources_of
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as running:
-        yield running
+from harness.suites.programs import build_program, sources_of
 
 
 @pytest.fixture(scope="module")
@@ -32,32 +25,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return build_program("faults", native, processes=processes, cache=cache)
 
 
-def needs_compiler(arch: Arch) -> None:
-    if shutil.which(f"{cross_prefix(arch)}gcc") is None:
-        pytest.skip(f"no compiler for {arch}")
-
-
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:
     return processes.run([program, *arguments], deadline_s=120)
-
-
-@pytest.mark.parametrize("arch", list(Arch))
-def test_no_warning_for_any_architecture(arch: Arch, processes: Processes, tmp_path: Path) -> None:
-    needs_compiler(arch)
-    argv = compile_argv(f"{cross_prefix(arch)}gcc", sources_of("faults"), tmp_path / "faults")
-    argv.insert(1, "-Werror")
-    done = processes.run(argv, cwd=sources_of("faults"))
-    assert done.ok, done.words
-
-
-@pytest.mark.parametrize("arch", list(Arch))
-def test_static_small_and_of_the_right_architecture(arch: Arch, processes: Processes, cache: Cache) -> None:
-    needs_compiler(arch)
-    built = build_program("faults", arch, processes=processes, cache=cache)
-    data = built.read_bytes()
-    assert int.from_bytes(data[18:20], "little") == ARCHES[arch].elf_machine
-    assert b"/lib/ld-linux" not in data and b"/lib64/ld-linux" not in data
-    assert len(data) < 1_000_000
 
 
 def small_program(directory: Path, text: str) -> Path:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.arch import ARCHES, cross_prefix, host_arch
+from harness.arch import host_arch
 from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, Case, Command, CommandResult, Outcome
 from harness.suites.hazards import WORKLOADS, HazardsSuite
-from harness.suites.programs import build_program, compile_argv, sources_of
+from harness.suites.programs import build_program, sources_of
 
 NOT_ON_EVERY_HOST = ("uffd.copy", "uffd.zero", "uffd.move", "name", "map-count", "no-memory", "lock-stat", "slab")
 """What a host's kernel, or the rights we have there, may not allow."""
-
-
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    with Processes() as running:
-        yield running
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    with Cache(tmp_path / "cache") as opened:
-        yield opened
 
 
 def native() -> Arch:
@@ -42,11 +29,6 @@ def native() -> Arch:
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Processes() as processes, Cache(tmp_path_factory.mktemp("cache")) as cache:
         return build_program("hazards", native(), processes=processes, cache=cache)
-
-
-def needs_compiler(arch: Arch) -> None:
-    if shutil.which(f"{cross_prefix(arch)}gcc") is None:
-        pytest.skip(f"no compiler for {arch}")
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:
@@ -66,25 +48,6 @@ def performed(processes: Processes, program: Path, workload: str, *arguments: st
     assert not done.timed_out
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
     return case
-
-
-@pytest.mark.parametrize("arch", list(Arch))
-def test_no_warning_for_any_architecture(arch: Arch, processes: Processes, tmp_path: Path) -> None:
-    needs_compiler(arch)
-    argv = compile_argv(f"{cross_prefix(arch)}gcc", sources_of("hazards"), tmp_path / "hazards")
-    argv.insert(1, "-Werror")
-    done = processes.run(argv, cwd=sources_of("hazards"))
-    assert done.ok, done.words
-
-
-@pytest.mark.parametrize("arch", list(Arch))
-def test_static_small_and_of_the_right_architecture(arch: Arch, processes: Processes, cache: Cache) -> None:
-    needs_compiler(arch)
-    built = build_program("hazards", arch, processes=processes, cache=cache)
-    data = built.read_bytes()
-    assert int.from_bytes(data[18:20], "little") == ARCHES[arch].elf_machine
-    assert b"/lib/ld-linux" not in data and b"/lib64/ld-linux" not in data
-    assert len(data) < 1_000_000
 
 
 @pytest.mark.parametrize("workload", [workload.name for workload in WORKLOADS])

@@ -42,7 +42,7 @@ def _series(series: SurveyedSeries, content: Content) -> SurveyedSeries:
     if len(damaged) == len(patches) and series.present == tuple(range(1, len(patches) + 1)):
         # All that they build on is there, as the tree has just proven: only later patches are missing.
         others = tuple(error for error in others if error not in gaps)
-        mender.notes += [gap.what.rpartition("series incomplete: ")[2] for gap in gaps]
+        mender.notes += [gap.words for gap in gaps]
     return replace(
         series, patches=patches, objections=(*mender.objections, *others),
         warnings=(*(words for words in series.warnings if words not in said), *mender.notes),

@@ -18,7 +18,11 @@ _SAY = "or name what to apply, in order, in a quilt `series` file beside the pat
 
 
 class Incomplete(UserError):
-    """Patches that a series says to have are not here."""
+    """Patches that a series says to have are not here; `words` says which."""
+
+    def __init__(self, source: str, words: str, *, fix: str) -> None:
+        super().__init__(f"{source}: series incomplete: {words}", fix=fix)
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,12 @@ def resolve(source: str, found: Set) -> Ordered:
     missing = tuple(number for number in range(1, found.total + 1) if number not in have)
     warnings = []
     if missing:
-        words = f"{gap_words(present, missing, found.total)}"
+        words = gap_words(present, missing, found.total)
         if all(piece.form == "-mm" for piece in kept) and present == list(range(1, len(present) + 1)):
             warnings.append(words)  # an -mm notice is a whole by itself, and what it builds on is here
         else:
             fix = f"add the missing patches, {_SAY}"
-            objections.append(Incomplete(f"{source}: series incomplete: {words}", fix=fix))
+            objections.append(Incomplete(source, words, fix=fix))
     return Ordered(tuple(numbered), found.total, missing, tuple(duplicates), tuple(objections), tuple(warnings))
 
 
@@ -77,8 +81,8 @@ def _stacked(source: str, found: Set) -> Ordered:
     inner = found.stack[1:-1] if found.stack else ()
     objections = []
     if absent := [name for name in inner if name not in have and name not in found.fixes]:
-        what = f"series incomplete: {', '.join(absent)} of the -mm stack missing between its patches"
-        objections.append(Incomplete(f"{source}: {what}", fix="add their mails"))
+        words = f"{', '.join(absent)} of the -mm stack missing between its patches"
+        objections.append(Incomplete(source, words, fix="add their mails"))
     numbered = tuple(enumerate(found.patches, 1))
     return Ordered(numbered, None if found.stack else len(numbered), (), (), tuple(objections), ())
 
