@@ -1,7 +1,8 @@
 """AppliedTree and Profile -> Build: configured, proven to be what was asked for, compiled; once for the same input.
 
 A build is named by what goes into it: content of the tree, requested symbols, toolchain, command line.  Compilation
-happens beside the checkout, with ccache where there is one, confined by the sandbox, and leaves only what is of use.
+happens beside the checkout, upon the objects of the last build of the same kind (`harness.kernel.objects`), with ccache
+where there is one, confined by the sandbox.
 A kernel that does not compile is a result, not an exception.  Knows nothing of guests.
 """
 
@@ -28,6 +29,7 @@ from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.kconfig import Request, fragments_of, merged, read_fragments, requests_digest, verify
 from harness.kernel.messages import parse_messages
+from harness.kernel.objects import Objects, kept_objects
 from harness.kernel.toolchain import toolchain
 from harness.model import AppliedTree, Arch, Build, CompilerMessage, Outcome, Profile, Toolchain
 
@@ -58,6 +60,7 @@ class _Order:
     profile: Profile
     requests: tuple[Request, ...]
     tools: Toolchain
+    way: str  # how it is made, of whatever tree
     key: str
 
 
@@ -101,7 +104,7 @@ class Builder:
                 if not work.configure(1).ok:
                     return None, False
                 entry = self._cache.scratch("config")
-                shutil.copyfile(objects / ".config", entry / "config")
+                shutil.copyfile(objects.directory / ".config", entry / "config")
                 return self._cache.publish("config", order.key, entry) / "config", False
 
     def build(
@@ -125,22 +128,18 @@ class Builder:
                 return work.make(jobs or len(os.sched_getaffinity(0)))
 
     @contextmanager
-    def _objects(self, order: _Order, source: Callable[[], Path]) -> Iterator[tuple[Path, Path]]:
-        """The checkout and an empty directory for objects beside it, gone afterwards; a full disk is an InfraError."""
+    def _objects(self, order: _Order, source: Callable[[], Path]) -> Iterator[tuple[Path, Objects]]:
+        """The checkout and a directory for objects beside it; a full disk is an InfraError."""
         if free_bytes(self._cache.root) < NEEDED_BYTES:
             raise _disk_full(self._cache.root)
         checkout = source()
-        objects = checkout.parent / f"objects-{order.info.arch}-{order.profile.name}"
-        remove_tree(objects)
         try:
-            objects.mkdir()
-            yield checkout, objects
+            with kept_objects(checkout, f"{order.info.arch}-{order.profile.name}", order.way) as objects:
+                yield checkout, objects
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise _disk_full(self._cache.root) from error
             raise
-        finally:
-            remove_tree(objects)
 
     def _order(self, applied: AppliedTree, arch: Arch, profile: Profile) -> _Order:
         requests = read_fragments(fragments_of(profile, arch))
@@ -148,11 +147,12 @@ class Builder:
             self._tools[arch] = toolchain(arch, processes=self._processes, cache=self._cache)
         tools, info = self._tools[arch], ARCHES[arch]
         optional = sorted(request.symbol for request in requests if request.optional)
-        parts = [
-            _FORMAT, applied.tree_id, requests_digest(requests), optional, tools.digest,
+        way = [
+            requests_digest(requests), optional, tools.digest,
             info.kbuild, info.image_target, sorted(_REPRODUCIBLE.items()),
         ]  # fmt: skip
-        return _Order(info, profile, requests, tools, hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40])
+        key = _digest([_FORMAT, applied.tree_id, *way])
+        return _Order(info, profile, requests, tools, way=_digest([_FORMAT, *way]), key=key)
 
     def _load(self, order: _Order) -> Build | None:
         entry = self._cache.find("build", order.key)
@@ -175,16 +175,16 @@ class _Work:
     sandbox: Sandbox
     order: _Order
     source: Path
-    objects: Path
+    objects: Objects
     log: Path
     nice: int
     say: Say
 
     def make(self, jobs: int) -> Build:
-        started, config = time.monotonic(), self.objects / ".config"
+        started, config = time.monotonic(), self._config
         steps = []
         if (entry := self.cache.find("config", self.order.key)) is not None:
-            shutil.copyfile(entry / "config", config)
+            self.objects.write(config.name, (entry / "config").read_text())
         else:
             steps.append(self.configure(jobs))
             if not steps[0].ok:
@@ -196,33 +196,39 @@ class _Work:
         return self._finish(config, steps, started)
 
     @property
+    def _config(self) -> Path:
+        return self.objects.directory / ".config"
+
+    @property
     def _requested(self) -> Path:
-        return self.objects / "requested.config"
+        return self.objects.directory / "requested.config"
 
     def configure(self, jobs: int) -> Completed:
         """Make .config of the fragments and prove it.  Raises UserError when a symbol did not stick."""
-        self._requested.write_text(merged(self.order.requests))
+        self.objects.write(self._requested.name, merged(self.order.requests))
+        remove_tree(self._config)
         self.say("configuring")
         # No olddefconfig after it: allnoconfig has answered every question, and each run of kconfig tries the compiler
         # two hundred times.
         done = self._run(["allnoconfig"], jobs, {"KCONFIG_ALLCONFIG": str(self._requested)})
         if done.ok:
-            config = (self.objects / ".config").read_text()
-            verify(self.order.requests, config, self.source, self.order.info.arch)
+            verify(self.order.requests, self._config.read_text(), self.source, self.order.info.arch)
+        self.objects.good = done.ok
         return done
 
     def _run(self, targets: list[str], jobs: int, env: dict[str, str]) -> Completed:
         ccache = self.cache.root / "ccache"
         ccache.mkdir(exist_ok=True)
         # -Otarget: what two compilers say at the same time stays two messages.
-        make = ["make", "-C", str(self.source), f"O={self.objects}", f"-j{jobs}", "-Otarget"]
+        directory = self.objects.directory
+        make = ["make", "-C", str(self.source), f"O={directory}", f"-j{jobs}", "-Otarget"]
         compiling = targets == [self.order.info.image_target]
         make += [*self._variables(compiling=compiling), *targets]
         wrapped = self.sandbox.wrap(
-            make, cwd=self.objects, readable=[self.source], writable=[self.objects, ccache],
+            make, cwd=directory, readable=[self.source], writable=[directory, ccache],
             env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},
         )  # fmt: skip
-        expected, counted, said = self._expected(), 0, 0.0
+        expected, counted, said = 0 if self.objects.compiled else self._expected(), 0, 0.0
 
         def hear(line: str) -> None:
             nonlocal counted, said
@@ -234,8 +240,9 @@ class _Work:
                         f"compiled {counted}" + (f" of ~{max(expected, counted)}" if expected else "") + " objects"
                     )
 
-        done = self.processes.run(wrapped, cwd=self.objects, log=self.log, on_line=hear, nice=self.nice)
-        if done.ok and counted and compiling:
+        self.objects.good = False
+        done = self.processes.run(wrapped, cwd=directory, log=self.log, on_line=hear, nice=self.nice)
+        if done.ok and counted and compiling and not self.objects.compiled:
             self._expect(counted)
         return done
 
@@ -243,7 +250,8 @@ class _Work:
         info, tools = self.order.info, self.order.tools
         # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
         mapped = " ".join(
-            f"-ffile-prefix-map={old}=" for old in (f"{self.source}/", f"../{self.source.name}/", f"{self.objects}/")
+            f"-ffile-prefix-map={old}="
+            for old in (f"{self.source}/", f"../{self.source.name}/", f"{self.objects.directory}/")
         )
         variables = [
             f"ARCH={info.kbuild}",
@@ -276,10 +284,12 @@ class _Work:
         text = self.log.read_text(errors="replace")
         if "No space left on device" in text:
             raise _disk_full(self.cache.root)
-        image, good = self.objects / self.order.info.image_path, all(step.ok for step in steps)
+        objects = self.objects.directory
+        image, good = objects / self.order.info.image_path, all(step.ok for step in steps)
         if not good and _OUT_OF_MEMORY.search(text):
             raise InfraError("the machine ran out of memory while compiling", fix="use fewer jobs: --jobs 1")
-        messages = parse_messages(text.splitlines(), self.source, self.objects)
+        messages = parse_messages(self.objects.hear(text.splitlines(), self.source), self.source, objects)
+        self.objects.good = self.objects.compiled = good
         if good and not image.is_file():
             messages, good = (
                 (*messages, CompilerMessage("error", "", 0, f"make made no {self.order.info.image_path}")),
@@ -292,7 +302,7 @@ class _Work:
         shutil.copyfile(config, entry / "config")
         shutil.copyfile(self.log, entry / "build.log")
         # What is booted may be vmlinux itself: then there is one file for both.
-        products = {"vmlinux": self.objects / "vmlinux", "System.map": self.objects / "System.map"}
+        products = {"vmlinux": objects / "vmlinux", "System.map": objects / "System.map"}
         products[_image_name(self.order.info)] = image
         for name, path in products.items():
             if good and path.is_file():
@@ -329,6 +339,10 @@ def _ccache_settings(directory: Path, base: Path) -> dict[str, str]:
         "CCACHE_SLOPPINESS": "include_file_mtime,include_file_ctime",
         "CCACHE_MAXSIZE": "10G",
     }
+
+
+def _digest(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
 def _disk_full(root: Path) -> InfraError:

@@ -19,6 +19,9 @@ from harness.model import AppliedTree
 NAME = "linux"
 """The work copy's directory: the same in every place, for compiler caches."""
 
+OBJECTS = "objects-"
+"""Begins the names of what builds keep beside the work copy (`harness.kernel.objects`)."""
+
 
 @contextmanager
 def work_copy(applied: AppliedTree, *, processes: Processes, cache: Cache, kept: bool) -> Iterator[Path]:
@@ -40,9 +43,10 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
     A run that was killed in the middle leaves `changing` behind, and what it left is thrown away.
     """
     files, index, changing = place / NAME, place / "index", place / "changing"
-    usable = () if changing.exists() else (files.name, index.name)
+    interrupted = changing.exists()
     for leftover in place.iterdir():
-        if leftover.name not in usable:
+        kept = leftover.name in (files.name, index.name) or leftover.name.startswith(OBJECTS)
+        if interrupted or not kept:
             remove_tree(leftover)
     files.mkdir(exist_ok=True)
     changing.touch()

@@ -40,6 +40,7 @@ class Bench:
         self.checkouts: list[Path] = []
         self._resolve, self._tmp_path = resolve, tmp_path
         self.sandbox = Sandbox("off")
+        self.kept: Path | None = None  # where the work copy lies that is used again
 
     def profile(self, text: str = GOOD, name: str = "plain") -> Profile:
         path = self._tmp_path / f"{name}.config"
@@ -56,7 +57,8 @@ class Bench:
         return Builder(self.processes, self.cache, self.sandbox)
 
     def checkout(self, applied: AppliedTree) -> Path:
-        self.checkouts.append(write_files(applied, self.cache.scratch("source"), processes=self.processes))
+        place = self.kept or self.cache.scratch("source")
+        self.checkouts.append(write_files(applied, place, processes=self.processes))
         return self.checkouts[-1]
 
     def make(self, profile: Profile | None = None) -> Build:
@@ -102,7 +104,6 @@ class TestGood:
         assert build.cpu_seconds > 0
         assert build.messages == ()
         assert bench.said[0] == "configuring"
-        assert not list(bench.checkouts[0].parent.glob("objects-*"))
 
     def test_paths_in_the_kernel_are_the_trees(self, bench: Bench) -> None:
         build = bench.make()
@@ -270,6 +271,68 @@ class TestBad:
         build = bench.make()
         assert build.outcome is Outcome.FAIL
         assert f"make made no {ARCHES[ARCH].image_path}" in build.messages[0].text
+
+
+class TestKeptObjects:
+    """The work copy is used again, as a run does, and the objects beside it with it."""
+
+    @pytest.fixture(autouse=True)
+    def kept(self, bench: Bench, tmp_path: Path) -> None:
+        bench.kept = tmp_path / "place"
+        bench.kept.mkdir()
+
+    @staticmethod
+    def compiled(bench: Bench) -> list[str]:
+        return [line.split()[-1] for line in bench.log.read_text().splitlines() if line.startswith("  CC ")]
+
+    def test_only_what_changed_is_compiled_and_the_kernel_is_the_same(self, bench: Bench, tmp_path: Path) -> None:
+        assert len(self.compiled(bench) if bench.make() else []) == 4
+        bench.edit("mm/vma.c", "return 1;", "return 2;")
+        upon = bench.make()
+        assert self.compiled(bench) == ["mm/vma.o"]
+        bench.kept, bench.cache = None, Cache(tmp_path / "another")
+        with bench.cache:
+            alone = bench.make()
+            assert upon.vmlinux is not None
+            assert alone.vmlinux is not None
+            assert upon.vmlinux.read_bytes() == alone.vmlinux.read_bytes()
+
+    def test_what_the_compiler_said_of_the_others_is_said_again(self, bench: Bench) -> None:
+        bench.edit("mm/memory.c", "{", "{ int unused;")
+        first = bench.make().messages
+        bench.edit("mm/vma.c", "return 1;", "return 2;")
+        second = bench.make().messages
+        assert self.compiled(bench) == ["mm/vma.o"]
+        assert first
+        assert second == first
+        bench.edit("mm/memory.c", "{ int unused;", "{")
+        assert bench.make().messages == ()
+
+    def test_another_configuration_begins_anew(self, bench: Bench) -> None:
+        bench.make()
+        bench.make(bench.profile(GOOD.replace("SHMEM=y", "SHMEM=n")))
+        assert sorted(self.compiled(bench)) == ["init/main.o", "mm/memory.o", "mm/vma.o"]
+
+    def test_after_a_build_that_failed(self, bench: Bench) -> None:
+        bench.edit("mm/vma.c", "return 1;", "return 1")
+        assert bench.make().outcome is Outcome.FAIL
+        assert bench.kept is not None
+        assert not list(bench.kept.glob("objects-*"))
+        bench.edit("mm/vma.c", "return 1", "return 1;")
+        assert bench.make().messages == ()
+
+    def test_a_link_that_a_build_left_is_not_followed(self, bench: Bench, tmp_path: Path) -> None:
+        precious = tmp_path / "precious"
+        precious.write_text("mine")
+        bench.make()
+        assert bench.kept is not None
+        (objects,) = (path for path in bench.kept.glob("objects-*") if path.is_dir())
+        for name in (".config", "requested.config"):
+            (objects / name).unlink(missing_ok=True)
+            (objects / name).symlink_to(precious)
+        bench.edit("mm/vma.c", "return 1;", "return 2;")
+        assert bench.make().outcome is Outcome.PASS
+        assert precious.read_text() == "mine"
 
 
 class TestMachine:
