@@ -21,11 +21,11 @@ from harness.host.process import Child, Processes
 from harness.kernel.git import make_repository
 from harness.kernel.packing import Pack, Tree
 
-_MAGICS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xfd7zXZ\x00", "xz", "xz-utils"),
-    (b"\x1f\x8b", "gzip", "gzip"),
-    (b"BZh", "bzip2", "bzip2"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstd"),
+_MAGICS: tuple[tuple[bytes, tuple[str, ...], str], ...] = (
+    (b"\xfd7zXZ\x00", ("xz", "-T0"), "xz-utils"),  # Debian's kernels are 62 blocks; xz before 5.4 takes one core anyway
+    (b"\x1f\x8b", ("gzip",), "gzip"),
+    (b"BZh", ("bzip2",), "bzip2"),
+    (b"\x28\xb5\x2f\xfd", ("zstd",), "zstd"),
 )
 _BUFFER = 1 << 20
 # Any fixed person and instant do: the commit depends on the files alone.
@@ -59,7 +59,7 @@ def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
             with suppress(OSError):  # by default both sides wait for each other every 64 KiB
                 fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _BUFFER)
             source = stack.enter_context(os.fdopen(read, "rb", _BUFFER))
-            unpacker = processes.spawn([tool[0], "-dc", tarball], stdout=write)
+            unpacker = processes.spawn([*tool[0], "-dc", tarball], stdout=write)
             stack.callback(processes.forget, unpacker)
             os.close(write)
         try:
@@ -80,15 +80,16 @@ def import_directory(directory: Path, repo: Path, *, processes: Processes) -> st
     return _import(repo, _directory_entries(directory), processes)
 
 
-def _decompressor(tarball: Path) -> tuple[str, str] | None:
+def _decompressor(tarball: Path) -> tuple[tuple[str, ...], str] | None:
+    """The program with its options, and the package that has it."""
     with tarball.open("rb") as file:
         head = file.read(8)
     return next(((program, package) for magic, program, package in _MAGICS if head.startswith(magic)), None)
 
 
-def _damaged(tarball: Path, unpacker: Child | None, tool: tuple[str, str] | None, words: str) -> Exception:
+def _damaged(tarball: Path, unpacker: Child | None, tool: tuple[tuple[str, ...], str] | None, words: str) -> Exception:
     if unpacker is not None and tool is not None and unpacker.wait(1) == 127:
-        return MissingTool(*tool)
+        return MissingTool(tool[0][0], tool[1])
     return UserError(f"{tarball} is no tarball, or is damaged", detail=words)
 
 
@@ -98,6 +99,7 @@ class _Forward:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._at = 0
+        self.last = b""  # what was read last
 
     def tell(self) -> int:
         return self._at
@@ -109,9 +111,9 @@ class _Forward:
             pass
 
     def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._at += len(data)
-        return data
+        self.last = self._stream.read(size)
+        self._at += len(self.last)
+        return self.last
 
 
 def _tar_entries(archive: tarfile.TarFile, forward: _Forward) -> Iterator[_Entry]:
@@ -133,6 +135,8 @@ def _tar_entries(archive: tarfile.TarFile, forward: _Forward) -> Iterator[_Entry
             if len(data) != member.size:
                 raise tarfile.ReadError(f"the tarball ends in {member.name}")
             yield _Entry(path, "100755" if member.mode & 0o100 else "100644", data)
+    if forward.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes any end between two files for the end
+        raise tarfile.ReadError("the tarball has no end mark")
 
 
 def _safe_path(name: str) -> bytes:
