@@ -148,7 +148,7 @@ def assemble(info: ArchInfo, system: Path, programs: Sequence[Program]) -> bytes
     entries += [cpio.regular(program.guest_path, program.data, program.mode) for program in everything]
     entries += [cpio.regular(lib.guest_path, lib.data, lib.mode) for lib in _libraries(info, system, everything)]
     packed = cpio.pack(cpio.with_parents(entries))
-    image = gzip.compress(packed, compresslevel=9, mtime=0)
+    image = gzip.compress(packed, compresslevel=3, mtime=0)
     image += b"\0" * (-len(image) % 512)
     if len(image) > MAX_SIZE_BYTES:
         raise InfraError(f"the {info.arch.value} initramfs has {len(image):,} bytes, more than {MAX_SIZE_BYTES:,}")
