@@ -38,6 +38,7 @@ NEEDED_BYTES = 2 << 30
 
 _FORMAT = 1
 _RECORD = "build.json"
+_CACHED = Path(__file__).with_name("cached.sh")
 # The same for everyone and for ever, so that the same sources make the same kernel.
 _REPRODUCIBLE = {
     "KBUILD_BUILD_TIMESTAMP": "2000-01-01 00:00:00 UTC",
@@ -223,7 +224,7 @@ class _Work:
         directory = self.objects.directory
         make = ["make", "-C", str(self.source), f"O={directory}", f"-j{jobs}", "-Otarget"]
         compiling = targets == [self.order.info.image_target]
-        make += [*self._variables(compiling=compiling), *targets]
+        make += [*self._variables(), *targets]
         wrapped = self.sandbox.wrap(
             make, cwd=directory, readable=[self.source], writable=[directory, ccache],
             env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},
@@ -246,7 +247,7 @@ class _Work:
             self._expect(counted)
         return done
 
-    def _variables(self, *, compiling: bool) -> list[str]:
+    def _variables(self) -> list[str]:
         info, tools = self.order.info, self.order.tools
         # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
         mapped = " ".join(
@@ -260,9 +261,8 @@ class _Work:
             f"KAFLAGS={mapped}",
         ]
         if tools.ccache:
-            variables.append("HOSTCC=ccache gcc")
-        if tools.ccache and compiling:  # configuring only asks the compiler what it can do
-            variables.append(f"CC=ccache {tools.cross_compile}gcc")
+            cached = self.objects.write(_CACHED.name, _CACHED.read_text())
+            variables += [f"HOSTCC=sh {cached} gcc", f"CC=sh {cached} {tools.cross_compile}gcc"]
         return variables
 
     def _expected(self) -> int:
