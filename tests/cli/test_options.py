@@ -44,7 +44,8 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--case", "faults.*", "--baseline", "always", "--strict", "--known", "known.yaml", "--retries", "9",
-        "--flaky", "allow", "--exact", "--seeds", "2..4", "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
+        "--flaky", "allow", "--exact", "--seeds", "2..4",
+        "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
         "--boot-timeout", "1.5", "--command-timeout", "2", "--silence-timeout", "3", "--jobs", "5", "--no-sandbox",
         "--repair", "--out", "there", "--keep",
     )  # fmt: skip
