@@ -415,6 +415,7 @@ class GuestConfig:
     boot_s: float = 30.0
     command_s: float = 60.0
     silence_s: float = 30.0
+    seed: int | None = None  # of an exact guest: its run is a function of kernel, initramfs, command line and seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +437,8 @@ class Boot:
     ssh_s: float  # QEMU's start to the end of the first SSH command; 0 if never
     total_s: float
     console: Path
+    seed: int | None = None  # of an exact guest
+    exact_sha256: str = ""  # of an exact guest's console, as far as it is exact
 
 
 # --- suites and verdict ---------------------------------------------------------------------------------------
@@ -586,6 +589,38 @@ class SuiteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """An exact guest in which something failed, and the same guest booted again at its seed."""
+
+    seed: int
+    same: bool  # consoles are the same, bit for bit, as far as they are exact
+    words: str  # one line: what is the same, or the first difference
+    sha256: str  # of the first guest's console, as far as it is exact
+    console: Path
+    again: Path  # the second guest's console
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """What the exact guests of a target came to.
+
+    The races are sums over all seeds, of the cases that are there to take VMA locks.
+    """
+
+    seeds: tuple[int, ...]
+    aborts: int  # vma_lock_abort of /proc/vmstat around the cases
+    retries: int
+    misses: int
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def races(self) -> str:
+        """`abort 1,234, retry 56, miss 7 over 8 seeds`."""
+        over = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
+        return f"abort {self.aborts:,}, retry {self.retries:,}, miss {self.misses:,} over {over}"
+
+
+@dataclass(frozen=True, slots=True)
 class TargetResult:
     """One architecture and profile, from config to the last suite."""
 
@@ -596,6 +631,7 @@ class TargetResult:
     boots: tuple[Boot, ...]
     suites: tuple[SuiteResult, ...]
     infra: tuple[str, ...] = ()  # what the machine got in the way with, and was done again
+    exact: Exact | None = None  # None: its guests were no exact ones
 
 
 @dataclass(frozen=True, slots=True)

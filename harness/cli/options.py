@@ -138,6 +138,13 @@ PLAN_FLAGS = (
         {"type": click.Choice(["fail", "allow"])},
     ),
     PlanFlag(
+        ("exact",), ("--exact/--not-exact",), "Run the suites in exact guests: the same seed gives the same run, bit "
+        "for bit (docs/exact.md).", {"is_flag": True},
+    ),
+    PlanFlag(
+        ("seeds",), ("--seeds",), "Seeds of exact guests: 1..8 or 1,5,9; implies --exact.", {"metavar": "SEEDS"},
+    ),
+    PlanFlag(
         ("guest", "accel"), ("--accel",), "What runs the guests; with tcg KVM is not touched in any way.",
         {"type": click.Choice(["auto", "tcg", "kvm"]), "envvar": "VMAHARNESS_ACCEL"},
     ),

@@ -72,7 +72,7 @@ def _again(now: Session, bench: Bench, stub: str) -> int:
     for line in account(bench.capsule, again):
         say.out(line)
     say.out(f"console: {bench.console}")
-    return exit_code(again.case.outcome)
+    return exit_code(again.case.outcome) if again.same_run else ExitCode.INFRA_ERROR
 
 
 def exit_code(outcome: Outcome) -> ExitCode:
@@ -101,6 +101,7 @@ def account(capsule: Capsule, again: Again) -> list[str]:
         f"now   {case.outcome.value:<13} {one_line(case.message, 160)}{elsewhere}".rstrip(),
         f"{same}, {findings if capsule.findings or case.findings else 'no findings'}",
     ]
+    lines += [again.exact] if again.exact else []
     lines += told("=", again.same, "") + told("-", again.gone, ", then") + told("+", again.new, ", now")
     return lines
 

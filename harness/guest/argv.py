@@ -19,6 +19,14 @@ GDB_SOCKET_NAME = "gdb.sock"
 GUEST_ADDRESS = "10.0.2.15"
 """The address that QEMU's user network gives its first guest; the guest's init sets it without asking."""
 
+GATEWAY_ADDRESS = "10.0.2.2"
+"""QEMU's own address in that network."""
+
+KEYS_DIRECTORY = "keys"
+"""What an exact guest may fetch by TFTP, relative to QEMU's working directory."""
+
+EXACT_MAC = "52:54:00:12:34:56"
+
 SOCKET_NAME = "qmp.sock"
 """The QMP socket, relative to QEMU's working directory: a Unix socket's path must be short (unix(7), sun_path)."""
 
@@ -34,6 +42,7 @@ class Machine:
     cpu: dict[Accel, str]
     bus: str  # how its virtio devices are attached: "device" (virtio-mmio) or "pci"
     cmdline: tuple[str, ...]  # what the kernel must be told on it
+    exact: bool = True  # SSH comes up in an exact guest, whose idle time races by
 
 
 # The first machine of an architecture is its default.
@@ -64,6 +73,7 @@ MACHINES: tuple[Machine, ...] = (
         cpu={Accel.TCG: "max", Accel.KVM: "host"},
         bus="device",
         cmdline=("reboot=t", "tsc=reliable", "no_timer_check", "earlycon=uart8250,io,0x3f8"),
+        exact=False,
     ),
     Machine(
         name="virt",
@@ -159,6 +169,34 @@ def random_args(machine: Machine) -> list[str]:
     return ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", f"virtio-rng-{machine.bus},rng=rng0"]
 
 
+def free_args(machine: Machine, accel: Accel) -> list[str]:
+    """What a guest is given that runs as fast as it can, and hears from its host."""
+    return [*accel_args(accel), *network_args(machine), *random_args(machine)]
+
+
+def exact_args(machine: Machine, seed: int) -> list[str]:
+    """What makes a guest's run a function of its kernel, initramfs, command line and seed.
+
+    An instruction takes a nanosecond, an idle guest's time goes on to its next timer, the clock begins at a fixed time
+    and `-seed` is all the entropy there is.  The network card is silent until the guest uses it; its keys come then,
+    by TFTP, so that nothing of them is in the guest's memory before.
+    """
+    netdev, options, device, properties = network_args(machine)
+    return [
+        "-accel", Accel.TCG.value, "-icount", "shift=0,sleep=off", "-seed", str(seed),
+        "-rtc", "base=2026-01-01T00:00:00,clock=vm",
+        netdev, f"{options},tftp={KEYS_DIRECTORY}", device, f"{properties},mac={EXACT_MAC}",
+    ]  # fmt: skip
+
+
+def seed_words(seed: int) -> tuple[str, ...]:
+    """An exact guest's words of the kernel's command line.
+
+    A parameter of a part that a kernel has not (checkers, `vma_check`) is ignored by it without a word.
+    """
+    return ("nokaslr", f"vmaharness.seed={seed}", f"vma_check.seed={seed}")
+
+
 PATIENCE: dict[Accel, tuple[str, ...]] = {
     Accel.TCG: ("watchdog_thresh=30", "rcupdate.rcu_cpu_stall_timeout=60"),
     Accel.KVM: (),
@@ -166,7 +204,7 @@ PATIENCE: dict[Accel, tuple[str, ...]] = {
 """Under TCG on a busy host a CPU may stand still for longer than the kernel's defaults (10 s, 21 s) allow."""
 
 
-def kernel_cmdline(machine: Machine, accel: Accel, extra: str) -> str:
+def kernel_cmdline(machine: Machine, accel: Accel, extra: str, *, seed: int | None = None) -> str:
     """The kernel's command line; `extra` comes last and wins where the kernel takes a parameter's last value.
 
     panic=-1 resets at once, which ends QEMU; printk.devkmsg=on lets marks through however many there are.
@@ -179,6 +217,7 @@ def kernel_cmdline(machine: Machine, accel: Accel, extra: str) -> str:
         "hostname=vmaharness",
         *machine.cmdline,
         *PATIENCE[accel],
+        *(seed_words(seed) if seed is not None else ()),
         extra.strip(),
     )
     return " ".join(word for word in words if word)
@@ -188,16 +227,15 @@ def qemu_argv(
     program: Path, machine: Machine, accel: Accel, config: GuestConfig, *, image: Path, initrd: Path, console: Path
 ) -> list[str]:
     """The whole argument list.  QEMU must be started in the directory that has the QMP socket."""
+    seed = config.seed
     return [
         str(program),
         *bare_args(),
         *sandbox_args(),
         *machine_args(machine, accel),
-        *accel_args(accel),
         *size_args(config.smp, config.memory_mib),
         *console_args(console),
         *monitor_args(),
-        *network_args(machine),
-        *random_args(machine),
-        *kernel_args(image, initrd, kernel_cmdline(machine, accel, config.cmdline)),
+        *(free_args(machine, accel) if seed is None else exact_args(machine, seed)),
+        *kernel_args(image, initrd, kernel_cmdline(machine, accel, config.cmdline, seed=seed)),
     ]

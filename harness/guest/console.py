@@ -20,6 +20,9 @@ SSH_MARK = "vmaharness: ssh"
 NO_SSH_MARK = "vmaharness: no ssh"
 """What the guest's init says when it starts, when SSH takes connections, and when it never will."""
 
+EXACT_END_MARK = "vmaharness: end of the exact part"
+"""What an exact guest says last before it uses the network: what follows is not exact."""
+
 _MAX_LINE_BYTES = 64 * 1024  # a console that never ends its line must not fill the memory
 
 

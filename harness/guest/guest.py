@@ -13,9 +13,10 @@ from pathlib import Path
 from harness.errors import GuestLost, InfraError
 from harness.events import Say
 from harness.guest.accel import choose_accel
-from harness.guest.argv import GDB_SOCKET_NAME, debug_args, find_machine, kernel_cmdline, qemu_argv
+from harness.guest.argv import GDB_SOCKET_NAME, KEYS_DIRECTORY, debug_args, find_machine, kernel_cmdline, qemu_argv
 from harness.guest.console import Console
 from harness.guest.deadlines import Deadline, Pace
+from harness.guest.exact import FETCH, JobList, Kept, checksum, exact_part, parse_fetched
 from harness.guest.keys import Keys, make_keys
 from harness.guest.qemu import Qemu, find_program
 from harness.guest.ssh import LAST_WORDS_S, Session, connect_once
@@ -54,12 +55,14 @@ class Guest:
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
         gdb: str = "",
+        jobs: JobList | None = None,
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
-        gdb, and the guest starts when the debugger says so, or at once.
+        gdb, and the guest starts when the debugger says so, or at once.  `jobs` is what an exact guest (one whose
+        configuration has a seed) does before it takes connections.
         """
         self._arch = arch
         self._profile = profile
@@ -72,10 +75,13 @@ class Guest:
         self._say = say
         self._on_death = on_death
         self._machine = find_machine(arch, config.machine)
-        self._accel, self._accel_reason = accel or choose_accel(config.accel, arch)
+        self._seed = config.seed
+        self._jobs = jobs or JobList((), ("true",))
+        exactly = (Accel.TCG, "an exact guest counts instructions") if config.seed is not None else None
+        self._accel, self._accel_reason = accel or exactly or choose_accel(config.accel, arch)
         self._program = program
         self._gdb = gdb
-        self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline)
+        self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline, seed=config.seed)
         self._argv: tuple[str, ...] = ()
         self._keys: Keys | None = None
         self._port = 0
@@ -105,7 +111,10 @@ class Guest:
         self._keys = make_keys()
         initrd = self._scratch / "initramfs"
         try:
-            initrd.write_bytes(self._rootfs.image.read_bytes() + self._keys.segment)
+            segment = self._keys.segment if self._seed is None else self._jobs.segment
+            initrd.write_bytes(self._rootfs.image.read_bytes() + segment)
+            if self._seed is not None:
+                self._lay_out_keys(self._scratch / KEYS_DIRECTORY, self._keys)
             self.console.path.parent.mkdir(parents=True, exist_ok=True)
             self.console.path.write_bytes(b"")
         except OSError as error:
@@ -126,6 +135,12 @@ class Guest:
         qemu.connect(watch.hear_event)
         watch.start()
         self._port = qemu.begin(halted=self._gdb == "halted")
+
+    @staticmethod
+    def _lay_out_keys(place: Path, keys: Keys) -> None:
+        """For an exact guest to fetch when its work is done; nothing else is there for it."""
+        place.mkdir(0o700)
+        (place / "keys").write_bytes(keys.segment)
 
     def _end(self) -> None:
         """End and remove everything; each step whatever became of the one before."""
@@ -190,6 +205,9 @@ class Guest:
         watch, stop = self._watch, self._processes.stop
         boot = Deadline(self.pace.work_s(self._config.boot_s))
         silence_s = self.pace.silence_s(self._config.silence_s)
+        if self._seed is not None:
+            boot.seconds += self.pace.work_s(sum(job.guest_s for job in self._jobs.jobs))
+            silence_s = max(silence_s, self.pace.work_s(self._jobs.longest_s))
         problem = "it never said that it listens"
         said_init = False
         while not boot.expired:
@@ -234,6 +252,7 @@ class Guest:
             accel=self._accel, accel_reason=self._accel_reason, machine=self._machine.name,
             smp=self._config.smp, memory_mib=self._config.memory_mib, argv=self._argv, cmdline=self._cmdline,
             init_s=self._watch.init_s, ssh_s=ssh_s, total_s=self._age_s, console=self.console.path,
+            seed=self._seed, exact_sha256=checksum(self.exact_part) if self._seed is not None else "",
         )  # fmt: skip
 
     # --- use --------------------------------------------------------------------------------------------------
@@ -273,6 +292,20 @@ class Guest:
         if result.exit_code:
             raise InfraError(f"cannot read {path} in the guest", detail=result.stderr.strip())
         return result.stdout
+
+    def fetch(self) -> Kept:
+        """What an exact guest's jobs have left.  Raises GuestLost, ValueError where it is not whole."""
+        result = self.run(FETCH, timeout_s=self._config.command_s)
+        return parse_fetched(result.stdout, self._jobs.jobs)
+
+    @property
+    def exact_part(self) -> bytes:
+        """Of an exact guest: what of its console so far is a function of its inputs."""
+        ended = self.death is not None and self.death.reason in ("panic", "exit")
+        try:
+            return exact_part(self.console.path.read_bytes(), ended=ended)
+        except FileNotFoundError:
+            return b""
 
     def mark(self, text: str) -> None:
         """Put a line into the kernel log, and wait until the console shows it: what came before is there then.

@@ -18,7 +18,7 @@ from harness.arch import ARCHES, ArchInfo
 from harness.errors import InfraError
 from harness.events import Say
 from harness.guest import cpio
-from harness.guest.argv import GUEST_ADDRESS
+from harness.guest.argv import GATEWAY_ADDRESS, GUEST_ADDRESS
 from harness.host.cache import Cache
 from harness.host.elf import NotElf, is_elf, read_elf
 from harness.host.process import Processes
@@ -29,19 +29,19 @@ MAX_SIZE_BYTES = 16 * 1024 * 1024
 BASE_PACKAGES = ("busybox-static", "dropbear-bin")
 
 REQUIRED_APPLETS = (
-    "sh", "cat", "dmesg", "echo", "env", "ifconfig", "ls", "mkdir", "mount", "poweroff", "rm", "sha256sum", "sleep",
-    "true", "uname", "zcat",
+    "sh", "base64", "cat", "cpio", "dmesg", "echo", "env", "grep", "head", "ifconfig", "ls", "mkdir", "mount",
+    "poweroff", "rm", "sha256sum", "sleep", "tail", "tftp", "timeout", "true", "uname", "wc", "zcat",
 )  # fmt: skip
 """What init, the harness and every suite count on."""
 
 EXTRA_APPLETS = (
-    "[", "ash", "awk", "base64", "basename", "chmod", "chown", "chrt", "clear", "cmp", "cp", "cut", "date", "dd",
-    "df", "diff", "dirname", "du", "expr", "false", "find", "free", "grep", "gunzip", "gzip", "head",
+    "[", "ash", "awk", "basename", "chmod", "chown", "chrt", "clear", "cmp", "cp", "cut", "date", "dd",
+    "df", "diff", "dirname", "du", "expr", "false", "find", "free", "gunzip", "gzip",
     "hexdump", "hostname", "id", "insmod", "ip", "kill", "killall", "less", "ln", "lsmod", "md5sum", "mkfifo",
     "mknod", "mktemp", "mv", "nice", "nohup", "nproc", "od", "pgrep", "pidof", "pkill", "printf", "ps", "pwd",
     "readlink", "realpath", "reboot", "renice", "reset", "rmdir", "sed", "seq", "setsid", "sort",
-    "stat", "stty", "sync", "sysctl", "tail", "tar", "taskset", "tee", "test", "time", "timeout", "top", "touch",
-    "tr", "tty", "umount", "uniq", "uptime", "usleep", "vi", "vmstat", "watch", "wc", "which", "who", "xargs",
+    "stat", "stty", "sync", "sysctl", "tar", "taskset", "tee", "test", "time", "top", "touch",
+    "tr", "tty", "umount", "uniq", "uptime", "usleep", "vi", "vmstat", "watch", "which", "who", "xargs",
     "yes",
 )  # fmt: skip
 """For people at `vmaharness boot`, where this busybox has them."""
@@ -124,7 +124,7 @@ def _payload_programs(payloads: Iterable[Payload]) -> list[Program]:
 
 def _key(arch: Arch, packages: Sequence[Package], programs: Sequence[Program]) -> str:
     """The name of the content: everything that the image is made from."""
-    fixed = (_FORMAT, GUEST_ADDRESS, _FSTAB, _init_script().decode(), REQUIRED_APPLETS, EXTRA_APPLETS)
+    fixed = (_FORMAT, GUEST_ADDRESS, GATEWAY_ADDRESS, _FSTAB, _init_script().decode(), REQUIRED_APPLETS, EXTRA_APPLETS)
     digest = hashlib.sha256(json.dumps([arch.value, *fixed]).encode())
     digest.update(json.dumps([asdict(package) for package in packages]).encode())
     for program in programs:
@@ -134,7 +134,8 @@ def _key(arch: Arch, packages: Sequence[Package], programs: Sequence[Program]) -
 
 
 def _init_script() -> bytes:
-    return Path(__file__).with_name("init.sh").read_bytes().replace(b"ADDRESS", GUEST_ADDRESS.encode())
+    script = Path(__file__).with_name("init.sh").read_bytes()
+    return script.replace(b"ADDRESS", GUEST_ADDRESS.encode()).replace(b"GATEWAY", GATEWAY_ADDRESS.encode())
 
 
 def assemble(info: ArchInfo, system: Path, programs: Sequence[Program]) -> bytes:

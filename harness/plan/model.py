@@ -9,7 +9,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictBool, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from harness.model import Arch, GuestConfig
@@ -33,6 +43,35 @@ def memory_mib(size: str) -> int:
     if not SMALLEST_GUEST_MIB <= mib <= LARGEST_GUEST_MIB:
         raise ValueError(f"must be {SMALLEST_GUEST_MIB}M to {LARGEST_GUEST_MIB // 1024}G, not {size}")
     return mib
+
+
+DEFAULT_SEEDS = (1, 2, 3, 4)
+LARGEST_SEED = 2**31 - 1
+_SEED = re.compile(r"([0-9]{1,10})(?:\.\.([0-9]{1,10}))?")
+
+
+def parse_seeds(value: Any) -> tuple[int, ...]:
+    """Seeds of `1..8`, `1,5,9`, a number, or a list of them, in that order.  Raises PydanticCustomError."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    seeds: list[int] = []
+    for part in parts:
+        found = _SEED.fullmatch(str(part).strip()) if not isinstance(part, bool) else None
+        if found is None:
+            raise PydanticCustomError("seeds", "must be seeds such as 1..8 or 1,5,9, not {part}", {"part": repr(part)})
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 0 < first <= last <= LARGEST_SEED or last - first >= 10_000:
+            raise PydanticCustomError("seeds", "{part}: seeds go from 1 upwards, 10000 at most", {"part": str(part)})
+        seeds += range(first, last + 1)
+    _refuse_repeats([str(seed) for seed in seeds])
+    return tuple(seeds)
+
+
+_SEED_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST_SEED}, {"type": "string"}]}
+Seeds = Annotated[
+    tuple[int, ...],
+    BeforeValidator(parse_seeds),
+    WithJsonSchema({"anyOf": [*_SEED_SCHEMA["anyOf"], {"type": "array", "items": _SEED_SCHEMA}]}),
+]
 
 
 class _Part(BaseModel):
@@ -240,6 +279,20 @@ class Plan(_Part):
         "to be no race.",
         examples=["allow"],
     )
+    exact: StrictBool = Field(
+        default=False,
+        description="Run the suites in exact guests: a guest's run is then a function of kernel, initramfs, command "
+        "line and seed, bit for bit, on any host (docs/exact.md). Under TCG only, slower, and nothing is tried again: "
+        "a failure is proven by a second boot instead.",
+        examples=[True],
+    )
+    seeds: Seeds = Field(
+        default=(),
+        description="The seeds of exact guests, one guest each: a number, a range FIRST..LAST, or several of them "
+        "(1,5,7..9). Each is another schedule and other choices of the programs. Says `exact` too, where that is left "
+        "out; empty: 1..4.",
+        examples=["1..8", [1, 5, 9]],
+    )
     guest: GuestPlan = Field(
         default=GuestPlan(), description="How guests are run.", examples=[{"smp": 4, "memory": "2G"}]
     )
@@ -274,6 +327,18 @@ class Plan(_Part):
         description="Keep what the guests were started from, kernel and initramfs, beside the results.",
         examples=[True],
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seeds_are_exact(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("seeds") and "exact" not in value:
+            return value | {"exact": True}
+        return value
+
+    @property
+    def guest_seeds(self) -> tuple[int, ...]:
+        """The seeds to run at; empty where guests are no exact ones."""
+        return (self.seeds or DEFAULT_SEEDS) if self.exact else ()
 
     @field_validator("series", mode="after")
     @classmethod

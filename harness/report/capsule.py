@@ -35,6 +35,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_WORDS = 4096
 _MAX_WORD_CHARS = 128 << 10  # the longest that execve(2) takes
 _DAY_S = 86_400.0
+_LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ class Program:
 
     guest_path: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExactRun:
+    """What an exact guest worked through, of which the failure was a part; `suites` are those of its `commands`."""
+
+    seed: int
+    suites: tuple[str, ...]
+    commands: tuple[Command, ...]
+    sha256: str  # of its console, as far as it is exact
+    list_sha256: str  # of the job list that it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ class Capsule:
     tree: str  # commit
     series: str
     again: str  # the `vmaharness` command line that makes kernel, initramfs and case again
+    exact: ExactRun | None = None  # None: it was no exact guest
     schema: int = SCHEMA_VERSION
 
     def part(self, name: str) -> Part | None:
@@ -174,7 +187,22 @@ def _problem(capsule: Capsule, directory: Path) -> str:
         return f"{bad}: not a name"
     if len(capsule.again) > _MAX_WORD_CHARS or not capsule.again.isprintable():
         return "again: not one line"
-    return _bad_part(capsule, directory) or _bad_guest(capsule.guest) or _bad_command(capsule.command)
+    bad = _bad_part(capsule, directory) or _bad_guest(capsule.guest) or _bad_command(capsule.command)
+    return bad or (_bad_exact(capsule.exact, capsule.guest) if capsule.exact is not None else "")
+
+
+def _bad_exact(exact: ExactRun, guest: GuestConfig) -> str:
+    if guest.seed != exact.seed or not 0 < exact.seed <= _LARGEST_SEED:
+        return "exact.seed: not the seed of its guest"
+    if not all(_DIGEST.fullmatch(digest) for digest in (exact.sha256, exact.list_sha256)):
+        return "exact: not a hash"
+    if len(exact.suites) != len(exact.commands) or len(exact.commands) > _MAX_WORDS:
+        return "exact.suites: not one for each command"
+    if not all(_NAME.fullmatch(suite) for suite in exact.suites):
+        return "exact.suites: not a name"
+    if not all(command.name.isprintable() for command in exact.commands):
+        return "exact.commands: a name that is not one line"
+    return next(filter(None, map(_bad_command, exact.commands)), "")
 
 
 def _bad_part(capsule: Capsule, directory: Path) -> str:

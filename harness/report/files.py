@@ -39,6 +39,11 @@ class Layout:
         """The console of a target's N-th guest: one that is lost is replaced."""
         return self.directory / f"console-{arch}-{profile}{'' if number == 1 else f'.{number}'}.log"
 
+    def exact_console(self, arch: str, profile: str, seed: int, number: int = 1, *, again: bool = False) -> Path:
+        """The console of a target's N-th exact guest at a seed, or of the same guest once more."""
+        words = f"seed{seed}{'' if number == 1 else f'.{number}'}{'.again' if again else ''}"
+        return self.directory / f"console-{arch}-{profile}-{words}.log"
+
     def build_log(self, arch: str, profile: str) -> Path:
         return self.directory / f"build-{arch}-{profile}.log"
 

@@ -63,6 +63,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
         _table(result, paint, width),
         _failures(result, (directory or Path()).absolute(), paint, width),
         _against_base(result, width),
+        _exact(result, width),
         _left_out(result, width),
         _numbers(result, width),
         _base(result, width),
@@ -243,6 +244,18 @@ def _unlike(found: Sequence[Difference], width: int) -> list[str]:
     return lines
 
 
+def _exact(result: RunResult, width: int) -> list[str]:
+    """What exact guests came to: the races they reached, and whether failures are the same again."""
+    lines = []
+    for target in result.targets:
+        if target.exact is not None:
+            words = f"{_target_name(target.arch, target.profile)}: races reached: {target.exact.races}"
+            lines += _wrap(words, width, "        ", "Exact   ")
+            for proof in target.exact.proofs:
+                lines += _wrap(one_line(proof.words, 400), width, "        ", "        ")
+    return lines
+
+
 def _left_out(result: RunResult, width: int) -> list[str]:
     """What was not run, by reason."""
     reasons = Counter(
@@ -285,7 +298,7 @@ def _numbers(result: RunResult, width: int) -> list[str]:
 
 def _one_a_workload(rows: dict[str, dict[str, Metric]]) -> dict[str, dict[str, Metric]]:
     """The first of the cases whose names differ only in the number they end in: the one with fewest threads."""
-    first = {re.sub(r"[^A-Za-z0-9]?[0-9]+$", "", name): name for name in reversed(rows)}
+    first = {re.sub(r"[^A-Za-z0-9]?[0-9]+(?:@[0-9]+)?$", "", name): name for name in reversed(rows)}
     return {name: row for name, row in rows.items() if name in first.values()}
 
 

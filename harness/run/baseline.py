@@ -158,7 +158,8 @@ class BaselineSteps:
         unmade = [item.name for item in prepared if item.suite is None]
         parts = [
             _FORMAT, own.builder.key(self._tree.value, target.arch, target.profile), target.rootfs.value.digest,
-            commands, unmade, plan.retries, asdict(config), choose_accel(config.accel, target.arch)[0], _own_digest(),
+            commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
+            choose_accel(config.accel, target.arch)[0], _own_digest(),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
@@ -185,9 +186,10 @@ class BaselineSteps:
 
             def fill(entry: Path) -> None:
                 (entry / _RECORD).write_text(json.dumps(results.to_json(result, directory)))
-                for boot in result.boots:
-                    if boot.console.is_file():
-                        shutil.copyfile(boot.console, entry / boot.console.name)
+                again = [proof.again for proof in result.exact.proofs] if result.exact is not None else []
+                for console in {*(boot.console for boot in result.boots), *again}:
+                    if console.is_file():
+                        shutil.copyfile(console, entry / console.name)
 
             self._cache.get(KIND, key, fill)
         return result

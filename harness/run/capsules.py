@@ -15,16 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.guest.exact import checksum
 from harness.host.cache import remove_tree
 from harness.model import Boot, Case, Command, Finding, Outcome, RunResult, SuiteResult, TargetResult
 from harness.plan.model import Plan
-from harness.report.capsule import RECORD, Capsule, Part, Program, directory_name, dump
+from harness.report.capsule import RECORD, Capsule, ExactRun, Part, Program, directory_name, dump
 from harness.report.files import KERNEL_SUITE, Layout
 from harness.report.rerun import rerun_command
-from harness.run.graph import State
+from harness.run.exact import job_list
+from harness.run.outcomes import account_of
 from harness.run.steps import Target
 from harness.run.suites import Prepared
-from harness.run.target import TargetRunner
+from harness.run.target import TargetAccount
 
 LATE = "after-"
 """Begins the names of the kernel's cases that tell what it said while no command ran."""
@@ -35,9 +37,7 @@ def leave(result: RunResult, plan: Plan, layout: Layout, targets: Sequence[Targe
     writer = _Writer(result, plan, layout, store)
     done = []
     for target, found in zip(targets, result.targets, strict=True):
-        tested = target.test
-        runner = tested.value if tested is not None and tested.state is State.DONE else None
-        suites = tuple(writer.suite(suite, found, runner, target.prepared) for suite in found.suites)
+        suites = tuple(writer.suite(suite, found, account_of(target), target.prepared) for suite in found.suites)
         done.append(replace(found, suites=suites))
     return replace(result, targets=tuple(done), notes=(*result.notes, *writer.notes))
 
@@ -58,7 +58,7 @@ class _Writer:
     _names: set[str] = field(default_factory=set)
 
     def suite(
-        self, suite: SuiteResult, target: TargetResult, runner: TargetRunner | None, prepared: Sequence[Prepared]
+        self, suite: SuiteResult, target: TargetResult, runner: TargetAccount | None, prepared: Sequence[Prepared]
     ) -> SuiteResult:
         cases = []
         for case in suite.cases:
@@ -67,7 +67,7 @@ class _Writer:
         return replace(suite, cases=tuple(cases))
 
     def _write(
-        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetRunner | None,
+        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetAccount | None,
         prepared: Sequence[Prepared],
     ) -> Path | None:  # fmt: skip
         place = self.layout.capsule(self._name(suite, case))
@@ -94,14 +94,14 @@ class _Writer:
         return name
 
     def _capsule(
-        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetRunner | None,
+        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetAccount | None,
         prepared: Sequence[Prepared],
     ) -> Capsule:  # fmt: skip
         build, boot = target.build, _boot_of(case, target)
         runs, command = _command_of(suite.suite, case.name, runner)
         config = self.plan.guest.to_config()
         if boot is not None:
-            config = replace(config, accel=boot.accel.value, machine=boot.machine)
+            config = replace(config, accel=boot.accel.value, machine=boot.machine, seed=boot.seed)
         before = runner.cases if runner is not None and case.log is not None else []
         return Capsule(
             version=self.result.version, made=self.result.started, arch=target.arch, profile=target.profile,
@@ -113,7 +113,7 @@ class _Writer:
             accel=boot.accel.value if boot else "", machine=boot.machine if boot else "",
             qemu=boot.argv if boot else (), cmdline=boot.cmdline if boot else "",
             tree=self.result.patches[-1].commit if self.result.patches else self._base_commit,
-            series=self.result.series, again=rerun_command(self.result, suite, case),
+            series=self.result.series, again=rerun_command(self.result, suite, case), exact=_exact(boot, runner),
         )  # fmt: skip
 
     @property
@@ -169,13 +169,25 @@ def _boot_of(case: Case, target: TargetResult) -> Boot | None:
     return next(found, None)
 
 
-def _command_of(suite: str, case: str, runner: TargetRunner | None) -> tuple[str, Command | None]:
+def _exact(boot: Boot | None, runner: TargetAccount | None) -> ExactRun | None:
+    """What an exact guest was given to work through."""
+    if boot is None or boot.seed is None or runner is None:
+        return None
+    tasks = runner.list_of(boot)
+    return ExactRun(
+        seed=boot.seed, suites=tuple(task.suite.name for task in tasks),
+        commands=tuple(task.command for task in tasks), sha256=boot.exact_sha256,
+        list_sha256=checksum(job_list(tasks).segment),
+    )  # fmt: skip
+
+
+def _command_of(suite: str, case: str, runner: TargetAccount | None) -> tuple[str, Command | None]:
     """The suite and the command that a case is of; what came after a command is that command's."""
-    for task in runner.tasks if runner is not None else ():
-        late = suite == KERNEL_SUITE and case == f"{LATE}{task.suite.name}.{task.command.name}"
-        if late or (task.suite.name == suite and case in task.command.cases):
-            return task.suite.name, task.command
-    return "", None
+    task = runner.task_of(suite, case) if runner is not None else None
+    if task is None and runner is not None and suite == KERNEL_SUITE and case.startswith(LATE):
+        name, _, rest = case.removeprefix(LATE).partition(".")
+        task = runner.task_of(name, rest)
+    return (task.suite.name, task.command) if task is not None else ("", None)
 
 
 def _seed(command: Command | None) -> str:

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from harness.errors import Cancelled, HarnessError
 from harness.model import Build, Case, Metric, Outcome, SuiteResult, TargetResult
+from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
 from harness.run.steps import Target, first_error
-from harness.run.target import by_suite
+from harness.run.target import TargetAccount, by_suite
 
 T = TypeVar("T")
 
@@ -35,8 +36,15 @@ def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
     return Case(suite, name, outcome, message=what, detail=detail)
 
 
+def account_of(target: Target) -> TargetAccount | None:
+    """What became of a target's commands; of exact guests also where not all seeds came to their end."""
+    whole = done(target.test)
+    runners = [found for found in map(done, target.seeds) if found is not None and found.tasks]
+    return AllSeeds(runners) if whole is None and runners else whole
+
+
 def target_result(target: Target) -> TargetResult:
-    build, runner = done(target.build), done(target.test)
+    build, runner = done(target.build), account_of(target)
     kernel: list[Case] = []
     if target.config is not None:
         kernel.append(_config_case(target.config))
@@ -53,7 +61,7 @@ def target_result(target: Target) -> TargetResult:
     return TargetResult(
         arch=target.arch, profile=target.profile.name, build=build, rootfs=done(target.rootfs),
         boots=tuple(runner.boots) if runner else (), suites=((own, *suites) if own.cases else suites),
-        infra=runner.infra if runner else (),
+        infra=runner.infra if runner else (), exact=runner.exact if runner else None,
     )  # fmt: skip
 
 

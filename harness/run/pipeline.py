@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 from harness.events import Emit, Event, EventKind
 from harness.guest.guest import Guest
 from harness.host.cache import Cache
@@ -36,7 +36,7 @@ from harness.run import base, capsules, history
 from harness.run.baseline import BaselineSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
-from harness.run.outcomes import done, no_result, stage_case, target_result
+from harness.run.outcomes import account_of, done, no_result, stage_case, target_result
 from harness.run.rerun import Bench, console_for, locate
 from harness.run.standing import stand
 from harness.run.steps import Steps
@@ -120,6 +120,8 @@ def open_capsule(
     Raises InputError for a bad capsule, UserError where its kernel or initramfs is there no more.
     """
     capsule, directory = capsule_file.load(place)
+    if capsule.exact is not None and accel == "kvm":
+        raise UserError(f"{capsule.title}: an exact guest runs under TCG", fix="leave --accel out")
     files = locate(capsule, directory, cache)
     return Bench(capsule, files, processes, cache, emit, console_for(directory, cache), accel, gdb)
 
@@ -160,7 +162,7 @@ def _notes(steps: Steps) -> tuple[str, ...]:
     notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
-    runners = (done(target.test) for target in steps.targets)
+    runners = (account_of(target) for target in steps.targets)
     notes += [note for runner in runners if runner is not None for note in runner.notes]
     tree = _tree(steps)
     said = tree.notes if tree is not None else ()

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.events import Emit, Event, EventKind
+from harness.guest.exact import JobList, checksum
 from harness.guest.guest import Guest
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import Accel, Case, Finding, Outcome, Rootfs
-from harness.report.capsule import Capsule, Part
+from harness.report.capsule import Capsule, ExactRun, Part
 from harness.report.files import KERNEL_SUITE
 from harness.run.capsules import LATE
+from harness.run.exact import AllSeeds, ExactRunner, job_list
 from harness.run.suites import revive
 from harness.run.target import TargetRunner, Task
 from harness.verdict.console import is_fatal
@@ -52,6 +54,8 @@ class Again:
     same: tuple[Finding, ...]
     gone: tuple[Finding, ...]  # were there then
     new: tuple[Finding, ...]
+    exact: str = ""  # of an exact guest: whether it was the same run, in words
+    same_run: bool = True  # of an exact guest: it was, bit for bit
 
     @property
     def same_findings(self) -> bool:
@@ -124,13 +128,13 @@ class Bench:
     accel: str = ""  # instead of the one that it was, where somebody asked for another
     gdb: str = ""  # "halted" or "running": under a debugger
 
-    def guest(self, number: int = 1) -> Guest:
-        """The capsule's guest, not booted."""
+    def guest(self, number: int = 1, jobs: JobList | None = None) -> Guest:
+        """The capsule's guest, not booted; an exact one is given `jobs`."""
         capsule = self.capsule
         config = replace(capsule.guest, accel=self.accel or capsule.guest.accel)
         if self.gdb:
             config = replace(config, boot_s=DEBUG_S, command_s=DEBUG_S, silence_s=DEBUG_S)
-            if _NO_KASLR not in config.cmdline.split():
+            if config.seed is None and _NO_KASLR not in config.cmdline.split():
                 config = replace(config, cmdline=f"{config.cmdline} {_NO_KASLR}".strip())
         step = f"rerun {capsule.title}"
         initramfs = self.files.initramfs
@@ -138,7 +142,7 @@ class Bench:
         console = self.console if number == 1 else self.cache.scratch("rerun") / CONSOLE
         return Guest(
             arch=capsule.arch, profile=capsule.profile, image=self.files.kernel, rootfs=rootfs, config=config,
-            console=console, processes=self.processes, cache=self.cache, is_fatal=is_fatal, gdb=self.gdb,
+            console=console, processes=self.processes, cache=self.cache, is_fatal=is_fatal, gdb=self.gdb, jobs=jobs,
             say=lambda text: self.emit(Event(EventKind.PROGRESS, step, text)),
             on_death=lambda death: self.emit(
                 Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
@@ -151,6 +155,8 @@ class Bench:
 
     def again(self, on_start: Callable[[Guest], None] = lambda _: None) -> Again:
         """Boot, run the capsule's command if it has one, and compare.  `on_start` sees each guest before it boots."""
+        if self.capsule.exact is not None:
+            return self._exactly(self.capsule.exact, on_start)
 
         @contextmanager
         def start(number: int) -> Iterator[Guest]:
@@ -170,6 +176,35 @@ class Bench:
         seconds = sum(boot.total_s for boot in runner.boots)
         self.emit(Event(EventKind.FINISHED, step, runner.account, seconds, good=case.outcome is Outcome.PASS))
         return compare(self.capsule, case, accel)
+
+    def _exactly(self, exact: ExactRun, on_start: Callable[[Guest], None]) -> Again:
+        """The whole exact guest again, of which the failure was a part, and whether it was the same run."""
+        step = f"rerun {self.capsule.title}"
+
+        @contextmanager
+        def start(number: int, jobs: JobList, _again: bool) -> Iterator[Guest]:
+            with self.guest(number, jobs) as guest:
+                on_start(guest)
+                yield guest
+
+        self.emit(Event(EventKind.STARTED, step))
+        tasks = [Task(revive(*pair), pair[1]) for pair in zip(exact.suites, exact.commands, strict=True)]
+        runner = ExactRunner(
+            self.capsule.arch, self.capsule.profile, tasks, seed=exact.seed, start=start,
+            config_digest=self.capsule.config_digest, say=lambda text: self.emit(Event(EventKind.PROGRESS, step, text)),
+        )  # fmt: skip
+        sha256 = runner.run_once()
+        found = AllSeeds([runner])
+        case = result_of(self.capsule, found.kernel_cases, found.cases)
+        good = case.outcome is Outcome.PASS
+        self.emit(Event(EventKind.FINISHED, step, runner.account, runner.boots[0].total_s, good=good))
+        words = f"bit-identical to the run at seed {exact.seed} (sha256 {sha256[:16]}…)"
+        if sha256 != exact.sha256:
+            words = f"NOT the run at seed {exact.seed}: sha256 {sha256[:16]}…, then {exact.sha256[:16]}…"
+            if checksum(job_list(tasks).segment) != exact.list_sha256:
+                words += "; this vmaharness packs another job list than the one that left the capsule"
+        same = sha256 == exact.sha256
+        return replace(compare(self.capsule, case, Accel.TCG), exact=words, same_run=same)
 
     def _tasks(self) -> list[Task]:
         command = self.capsule.command

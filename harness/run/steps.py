@@ -10,14 +10,16 @@ import copy
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.arch import host_arch, is_native
 from harness.data import fragments_dir
-from harness.errors import InfraError, UserError
+from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Emit, Event, EventKind, Say
+from harness.guest.argv import find_machine
+from harness.guest.exact import JobList
 from harness.guest.guest import Guest
 from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
@@ -26,18 +28,20 @@ from harness.host.sandbox import Sandbox, probe
 from harness.kernel.build import Builder
 from harness.kernel.decode import Decoder
 from harness.kernel.source import resolve_tree
-from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
+from harness.model import AppliedTree, Arch, Build, Case, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
 from harness.plan.model import Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
+from harness.run.exact import AllSeeds, ExactRunner
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.repairing import read_repaired
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
-from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host
-from harness.run.target import TargetRunner, Task, select
+from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host, unseedable
+from harness.run.target import TargetAccount, TargetRunner, Task, select
 from harness.series.read import read_series
+from harness.suites.suite import ExactSuite
 from harness.suites.vma_program import VmaProgram
 from harness.verdict.console import is_fatal
 
@@ -58,7 +62,8 @@ class Target:
     config: Node[Outcome] | None = None
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
-    test: Node[TargetRunner] | None = None
+    test: Node[TargetAccount] | None = None
+    seeds: tuple[Node[ExactRunner], ...] = ()  # of exact guests, which `test` puts together
     prepared: tuple[Prepared, ...] = ()
 
     @property
@@ -103,6 +108,7 @@ class Steps:
         self._checkout = Checkout(processes, cache, kept=self.sandbox.active)
         self.builder = Builder(processes, cache, self.sandbox)
         self._check_suites()
+        self._check_exact()
         self.graph = Graph(
             stop=processes.stop,
             emit=emit,
@@ -223,11 +229,36 @@ class Steps:
     def _add_test(self, target: Target) -> None:
         prepared = self.prepared[target.arch]
 
-        def test(report: Report) -> TargetRunner:
+        def test(report: Report) -> TargetAccount:
             return self._test(target, [node.value for node in prepared], report)
 
         needs = [node for node in (target.build, target.rootfs, *prepared) if node is not None]
+        if self.plan.exact:
+            self._add_seeds(target, prepared, needs)
+            return
         target.test = self.add(f"test {target.name}", test, needs=needs, uses="guest")
+
+    def _add_seeds(self, target: Target, prepared: list[Node[Prepared]], needs: list[Node[Any]]) -> None:
+        """A step for each seed, and one that puts together what they came to."""
+
+        def at(seed: int) -> Node[ExactRunner]:
+            def test(report: Report) -> ExactRunner:
+                return self._test_at(seed, target, [node.value for node in prepared], report)
+
+            return self.add(f"test {target.name} seed {seed}", test, needs=needs, uses="guest")
+
+        target.seeds = tuple(at(seed) for seed in self.plan.guest_seeds)
+
+        def together(report: Report) -> TargetAccount:
+            target.prepared = tuple(node.value for node in prepared)
+            runners = [node.value for node in target.seeds]
+            found = AllSeeds([one for one in runners if one.tasks], unseedable(target.prepared))
+            report.good, report.text = found.good, found.exact.races if found.exact else ""
+            if self.plan.keep and target.rootfs is not None and target.build is not None:
+                self._keep(target, target.build.value, target.rootfs.value)
+            return found
+
+        target.test = self.add(f"test {target.name}", together, needs=target.seeds)
 
     # --- the steps --------------------------------------------------------------------------------------------
 
@@ -331,7 +362,10 @@ class Steps:
 
         return run
 
-    def guest(self, target: Target, number: int, say: Say = lambda _: None) -> Guest:
+    def guest(
+        self, target: Target, number: int, say: Say = lambda _: None, *, seed: int | None = None,
+        jobs: JobList | None = None, console: Path | None = None,
+    ) -> Guest:  # fmt: skip
         """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
         assert target.build is not None and target.rootfs is not None
         build, step = target.build.value, f"{self.prefix}test {target.name}"
@@ -339,7 +373,8 @@ class Steps:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=self.plan.guest.to_config(), console=self.layout.console(target.arch, target.profile.name, number),
+            config=replace(self.plan.guest.to_config(), seed=seed), jobs=jobs,
+            console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
             on_death=lambda death: self._emit(
                 Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
@@ -355,9 +390,43 @@ class Steps:
                 shutil.copyfile(path, place / name)
 
     def tasks(self, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
-        """The commands that the plan asks for."""
+        """The commands that the plan asks for, at all seeds."""
+        if self.plan.exact:
+            return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
         suites = [item.suite for item in prepared if item.suite is not None]
         return select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
+
+    def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
+        suites = [item.suite.at_seed(seed) for item in prepared if isinstance(item.suite, ExactSuite)]
+        return select(suites, self.plan.cases, target.arch, self.plan.guest.smp, seed=seed)
+
+    def _test_at(self, seed: int, target: Target, prepared: list[Prepared], report: Report) -> ExactRunner:
+        """One seed.  What the machine gets in the way of is an error of this seed alone."""
+        assert target.build is not None
+        build, name = target.build.value, target.profile.name
+
+        def start(number: int, jobs: JobList, again: bool) -> Guest:
+            console = self.layout.exact_console(target.arch, name, seed, number, again=again)
+            return self.guest(target, number, report.say, seed=seed, jobs=jobs, console=console)
+
+        runner = ExactRunner(
+            target.arch, name, self._tasks_at(seed, target, prepared), seed=seed, start=start,
+            config_digest=build.config_digest, say=report.say,
+        )  # fmt: skip
+        try:
+            if build.outcome is not Outcome.PASS:
+                runner.give_up("the kernel was not built")
+            elif runner.tasks:
+                runner.run()
+        except MissingTool:
+            raise
+        except InfraError as error:
+            runner.kernel_cases.append(Case("kernel", "guest", Outcome.ERROR, message=error.what, detail=error.detail))
+            runner.give_up(error.what)
+        self._decode(build, runner, report.say)
+        report.good = runner.good
+        report.text = runner.account if runner.tasks else "no command is asked for at this seed"
+        return runner
 
     def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
         assert target.build is not None
@@ -397,6 +466,16 @@ class Steps:
         for name in self.plan.suites:
             if name not in DESCRIPTIONS:
                 raise UserError(f"no suite is called {name!r}", fix=f"suites: {', '.join(DESCRIPTIONS)}")
+
+    def _check_exact(self) -> None:
+        """Exact guests count instructions, which TCG alone can."""
+        guest = self.plan.guest
+        if self.plan.exact and guest.accel == "kvm":
+            raise UserError("exact guests run under TCG, not under KVM", fix="leave --accel or --exact out")
+        for arch in self.plan.arch if self.plan.exact else ():
+            machine = find_machine(arch, guest.machine)
+            if not machine.exact:
+                raise UserError(f"no exact guest runs on {machine.name}", fix="leave --machine or --exact out")
 
     def _guests_at_once(self) -> int:
         """As many guests as cores, and as fit into half of the free memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from harness.host.sandbox import Sandbox
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
 from harness.suites import faults, hazards, vma
 from harness.suites.programs import build_program
-from harness.suites.suite import Suite
+from harness.suites.suite import ExactSuite, Suite
 from harness.suites.vma_program import VmaBuilder, VmaProgram
 
 DESCRIPTIONS = {
@@ -73,6 +73,17 @@ class Workshop:
         say(f"compiling the hazard programs for {arch}")
         program = build_program("hazards", arch, processes=self.processes, cache=self.cache)
         return Prepared("hazards", hazards.HazardsSuite(), hazards.payload(program))
+
+
+def unseedable(prepared: Sequence[Prepared]) -> tuple[Case, ...]:
+    """What exact guests have nothing to do with: a case that says so for each such suite."""
+    why = "does not run in exact guests"
+    cases = (
+        item.case or Case(item.name, "exact", Outcome.SKIP, message=f"{item.name} {why}")
+        for item in prepared
+        if not isinstance(item.suite, ExactSuite)
+    )
+    return tuple(cases)
 
 
 def prepared_vma(program: VmaProgram) -> Prepared:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
-from harness.model import Arch, Boot, Case, Command, CommandResult, Finding, Outcome, SuiteResult, Tries
+from harness.model import Arch, Boot, Case, Command, CommandResult, Exact, Finding, Outcome, SuiteResult, Tries
 from harness.run.probe import PROBE, KernelState, parse_probe
 from harness.suites.suite import Suite
 from harness.verdict import console, infra, judge
@@ -57,6 +57,41 @@ class Task:
 
     suite: Suite
     command: Command
+
+    @property
+    def title(self) -> str:
+        """`hazards.same.unmap.2`."""
+        return f"{self.suite.name}.{self.command.name}"
+
+
+class TargetAccount(Protocol):
+    """What became of a target's tasks: what results and capsules are made of."""
+
+    @property
+    def kernel_cases(self) -> list[Case]: ...
+
+    @property
+    def cases(self) -> list[Case]: ...
+
+    @property
+    def boots(self) -> list[Boot]: ...
+
+    @property
+    def notes(self) -> list[str]: ...
+
+    @property
+    def infra(self) -> tuple[str, ...]: ...
+
+    @property
+    def exact(self) -> Exact | None: ...
+
+    def task_of(self, suite: str, case: str) -> Task | None:
+        """The task that reports a case of a suite."""
+        ...
+
+    def list_of(self, boot: Boot) -> tuple[Task, ...]:
+        """What an exact guest worked through by itself."""
+        ...
 
 
 class TargetRunner:
@@ -139,6 +174,19 @@ class TargetRunner:
             self._left.clear()
             self.kernel_cases = merged(kernel, self.kernel_cases)
             self.cases = merged(cases, self.cases)
+
+    @property
+    def exact(self) -> Exact | None:
+        return None
+
+    def task_of(self, suite: str, case: str) -> Task | None:
+        """The task that reports a case of a suite."""
+        own = (task for task in self.tasks if task.suite.name == suite)
+        return next((task for task in own if case in (*task.command.cases, task.command.name)), None)
+
+    def list_of(self, boot: Boot) -> tuple[Task, ...]:
+        """Over SSH nothing is worked through by a guest itself."""
+        return ()
 
     def _every_case(self) -> tuple[Case, ...]:
         return (*self.kernel_cases, *self.cases)
@@ -292,20 +340,27 @@ class TargetRunner:
         if blamed and lost is not None and self._blame_machine(name, lost.what):
             self._left.insert(0, task)
             return None
+        tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
+        self._judge(task, cases, findings, before, after, lost=lost, tries=tries)
+        if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
+            return None
+        self._note_state(after, self._last)
+        return after
+
+    def _judge(
+        self, task: Task, cases: Sequence[Case], findings: Sequence[Finding], before: KernelState,
+        after: KernelState | None, *, lost: GuestLost | None = None, tries: Tries | None = None,
+    ) -> None:  # fmt: skip
+        """Judge what a command gave, and keep it."""
         judged = judge.judge_cases(
-            cases, findings, command=command, accel=self.boots[-1].accel,
+            cases, findings, command=task.command, accel=self.boots[-1].accel,
             taint_before=before.tainted, taint_after=after.tainted if after else None,
             counters=after.since(before) if after else (),
             lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,
             lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
         )  # fmt: skip
-        tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
         self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)
-        self._last = f"{suite.name}.{command.name}"
-        if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
-            return None
-        self._note_state(after, self._last)
-        return after
+        self._last = task.title
 
     def _too_late(self, guest: LiveGuest) -> bool:
         """What the kernel said between two commands is the earlier one's, or nobody's, and not the next one's.
@@ -349,10 +404,17 @@ def lines_after(text: str, number: int) -> str:
     return text.split("\n", number)[-1] if text.count("\n") >= number else ""
 
 
-def select(suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int) -> list[Task]:
-    """The commands to run: all, or those with a case that matches one of the globs on SUITE.CASE."""
+def select(
+    suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int, *, seed: int | None = None
+) -> list[Task]:
+    """The commands to run: all, or those with a case that matches one of the globs on SUITE.CASE or SUITE.CASE@SEED."""
     tasks = [Task(suite, command) for suite in suites for command in suite.commands(arch, smp)]
-    return [task for task in tasks if any(wanted(patterns, task.suite.name, name) for name in task.command.cases)]
+    return [
+        task
+        for task in tasks
+        for names in [[*task.command.cases, *(f"{case}@{seed}" for case in task.command.cases if seed is not None)]]
+        if any(wanted(patterns, task.suite.name, name) for name in names)
+    ]
 
 
 def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:

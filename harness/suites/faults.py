@@ -6,7 +6,7 @@ One command a case, so that counters, taint and console are those of one case.  
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.model import Arch, Case, Command, CommandResult, Payload, PayloadFile
@@ -55,6 +55,7 @@ class FaultsSuite:
 
     program: str = GUEST_PROGRAM
     name: str = "faults"
+    seed: int | None = None  # of an exact guest
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """A race has a writer beside its faulting threads, of which there are at least two."""
@@ -63,9 +64,14 @@ class FaultsSuite:
             counts = (max(2, smp - 1),) if workload.is_race else tuple(dict.fromkeys((1, smp)))
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"
-                argv = (self.program, workload.name, "--threads", str(threads))
+                options = reported.exact_options(self.seed, noise=workload.is_race)  # what is alone is to be priced
+                argv = (self.program, workload.name, "--threads", str(threads), *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)
+
+    def at_seed(self, seed: int) -> FaultsSuite:
+        """The same with contents, choices and noise of this seed."""
+        return replace(self, seed=seed)
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
         """A case for each one of the command; it passes on a sound report of contents, metrics and locks alone."""

@@ -6,7 +6,7 @@ a case, so that counters, taint and console are those of one case.  This module 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.model import Arch, Case, Command, CommandResult, Payload, PayloadFile
@@ -71,6 +71,7 @@ class HazardsSuite:
     name: str = "hazards"
     own_machine: bool = True
     """Whether the program may change settings of the machine (vm.max_map_count, failslab): a guest is ours."""
+    seed: int | None = None  # of an exact guest
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """At least two threads: a writer alone meets nobody."""
@@ -80,9 +81,14 @@ class HazardsSuite:
             for threads in (1, many) if workload.alone else (1,) if workload.single else (many,):
                 case = f"{workload.name}.{threads}"
                 own = ("--own-machine",) if self.own_machine else ()
-                argv = (self.program, workload.name, "--threads", str(threads), *own)
+                options = (*own, *reported.exact_options(self.seed))
+                argv = (self.program, workload.name, "--threads", str(threads), *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)
+
+    def at_seed(self, seed: int) -> HazardsSuite:
+        """The same with contents, choices and noise of this seed."""
+        return replace(self, seed=seed)
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
         """A case for each one of the command; it passes on a sound report of contents, metrics and locks alone."""

@@ -14,6 +14,13 @@ from harness.suites import ktap
 _COUNTER = "vma_lock_success"  # not reported by a kernel without CONFIG_PER_VMA_LOCK_STATS
 
 
+def exact_options(seed: int | None, *, noise: bool = True) -> tuple[str, ...]:
+    """What a program is told in an exact guest: all that it chooses, and when it is disturbed, follows from a seed."""
+    if seed is None:
+        return ()
+    return ("--seed", str(seed), *(("--noise", str(seed)) if noise else ()))
+
+
 def cases(suite: str, command: Command, result: CommandResult, *, least_share: float) -> tuple[Case, ...]:
     """A case for each one of the command.
 

@@ -6,7 +6,7 @@ A suite sees none of that.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.model import Arch, Case, Command, CommandResult
 
@@ -23,4 +23,13 @@ class Suite(Protocol):
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
         """One case for each name in `command.cases`, in that order; without a result in the output: CRASH."""
+        ...
+
+
+@runtime_checkable
+class ExactSuite(Suite, Protocol):
+    """A suite that can run before a guest's first packet: its commands need neither network nor host."""
+
+    def at_seed(self, seed: int) -> Suite:
+        """The suite for an exact guest: all that its commands choose follows from `seed`."""
         ...

@@ -15,7 +15,7 @@ from harness.model import Case, Difference, Finding, Outcome, Relation, SuiteRes
 _BADNESS = {Outcome.NOT_EXERCISED: 1, Outcome.FAIL: 2, Outcome.TIMEOUT: 3, Outcome.CRASH: 3}
 _NO_ANSWER = (Outcome.SKIP, Outcome.NOT_RUN, Outcome.ERROR)
 _CUT_OFF = (*_NO_ANSWER, Outcome.CRASH, Outcome.TIMEOUT, Outcome.NOT_EXERCISED)
-_GUEST_NUMBER = re.compile(r"^(boot|ready|after-boot)-\d{1,4}$")
+_GUEST_NUMBER = re.compile(r"^(boot|ready|after-boot)-\d{1,4}(?:@\d{1,10})?$")
 _KERNEL_SUITE = "kernel"
 
 Where = tuple[str, str]  # architecture and profile

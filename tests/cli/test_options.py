@@ -44,7 +44,8 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--case", "faults.*", "--baseline", "always", "--strict", "--known", "known.yaml", "--retries", "9",
-        "--flaky", "allow", "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
+        "--flaky", "allow", "--exact", "--seeds", "2..4",
+        "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
         "--boot-timeout", "1.5", "--command-timeout", "2", "--silence-timeout", "3", "--jobs", "5", "--no-sandbox",
         "--repair", "--out", "there", "--keep",
     )  # fmt: skip
@@ -55,7 +56,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "profiles": [{"name": "lockdep", "fragments": []},
                      {"name": "mine", "fragments": ["base", f"{place}/mine.config"]}],
         "suites": ["faults", "vma"], "cases": ["faults.*"], "baseline": "always", "strict": True,
-        "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow",
+        "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow", "exact": True, "seeds": [2, 3, 4],
         "guest": {"accel": "tcg", "machine": "q35", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.5,
                   "command_s": 2.0, "silence_s": 3.0},
         "jobs": 5, "sandbox": False, "repair": True, "out": f"{place}/there", "keep": True,

@@ -155,3 +155,11 @@ def test_a_shell_in_that_guest(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) 
     done = invoke("rerun", "c", "--shell", engine=Engine(bench))
     assert done.exit_code == 1
     assert "did not come up" in done.stderr
+
+
+def test_an_exact_run_that_is_not_the_same_is_our_error(invoke: Invoke) -> None:
+    for same, code in ((True, 1), (False, 3)):
+        now = replace(again(Outcome.FAIL), exact="bit-identical" if same else "NOT the run", same_run=same)
+        done = invoke("rerun", "capsule", engine=Engine(Bench(now)))
+        assert done.exit_code == code
+        assert now.exact in done.stdout

@@ -11,12 +11,12 @@ from harness.guest import argv
 from harness.model import Accel, Arch, GuestConfig
 
 
-def whole(arch: Arch, accel: Accel, machine: str = "auto", cmdline: str = "") -> list[str]:
+def whole(arch: Arch, accel: Accel, machine: str = "auto", cmdline: str = "", seed: int | None = None) -> list[str]:
     return argv.qemu_argv(
         Path("/usr/bin/qemu"),
         argv.find_machine(arch, machine),
         accel,
-        GuestConfig(machine=machine, smp=3, memory_mib=768, cmdline=cmdline),
+        GuestConfig(machine=machine, smp=3, memory_mib=768, cmdline=cmdline, seed=seed),
         image=Path("/b/image"),
         initrd=Path("/s/initrd"),
         console=Path("/o/console.log"),
@@ -75,6 +75,28 @@ def test_what_every_guest_has(arch: Arch, machine: str, accel: Accel) -> None:
 def test_devices_hang_on_the_machines_bus(machine: str, bus: str) -> None:
     devices = [word for word in whole(Arch.X86_64, Accel.TCG, machine) if word.startswith("virtio-")]
     assert [device.split(",")[0] for device in devices] == [f"virtio-net-{bus}", f"virtio-rng-{bus}"]
+
+
+@pytest.mark.parametrize("arch", list(Arch))
+def test_an_exact_guest_hears_of_nothing_but_its_seed(arch: Arch) -> None:
+    words = whole(arch, Accel.TCG, cmdline="quiet", seed=7)
+    assert (value(words, "-accel"), value(words, "-icount")) == ("tcg", "shift=0,sleep=off")
+    assert (value(words, "-seed"), value(words, "-rtc")) == ("7", "base=2026-01-01T00:00:00,clock=vm")
+    (device,) = [word for word in words if word.startswith("virtio-")]
+    assert "net" in device
+    assert device.endswith(",mac=52:54:00:12:34:56")
+    assert "-object" not in words, "no entropy of the host's"
+    assert value(words, "-netdev").endswith(":22,tftp=keys")
+    cmdline = value(words, "-append").split(" ")
+    assert cmdline[-4:] == ["nokaslr", "vmaharness.seed=7", "vma_check.seed=7", "quiet"]
+
+
+@pytest.mark.parametrize(("arch", "machine", "accel"), EVERY)
+def test_other_guests_have_no_seed(arch: Arch, machine: str, accel: Accel) -> None:
+    words = whole(arch, accel, machine)
+    assert not {"-icount", "-seed", "-rtc"} & set(words)
+    assert "seed=" not in value(words, "-append")
+    assert "tftp" not in value(words, "-netdev")
 
 
 def test_every_architecture_has_a_default_machine() -> None:

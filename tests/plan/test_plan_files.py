@@ -183,6 +183,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nbase_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config]}]\nsuites: [faults]\ncases: ['faults.*']\n"
         "baseline: always\nstrict: true\nknown: known.yaml\nretries: 9\nflaky: allow\n"
+        "exact: true\nseeds: [1, 5..7]\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
         "repair: true\njobs: 3\nsandbox: false\nout: results\nkeep: true\n"
@@ -196,6 +197,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"]}],
         "suites": ["faults"], "cases": ["faults.*"], "baseline": "always", "strict": True,
         "known": f"{tmp_path}/known.yaml", "retries": 9, "flaky": "allow",
+        "exact": True, "seeds": [1, 5, 6, 7],
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,
                   "command_s": 2.5, "silence_s": 3.0},
         "repair": True, "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,
@@ -252,3 +254,25 @@ def test_the_plans_of_the_project_load() -> None:
     for plan in plans:
         assert load_plan(plan, cwd=Path("/nowhere"))
         assert plan.read_text().startswith("# yaml-language-server: $schema=../docs/plan.schema.json\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "seeds"),
+    [(7, (7,)), ("7", (7,)), ("1..3", (1, 2, 3)), ("9,1..2", (9, 1, 2)), ([5, "1..2"], (5, 1, 2)), (" 4 , 5 ", (4, 5))],
+)
+def test_seeds_say_that_guests_are_exact(said: object, seeds: tuple[int, ...]) -> None:
+    plan = load_plan(None, [Override(("seeds",), said, "--seeds")], cwd=Path("/plans"))
+    assert (plan.exact, plan.seeds, plan.guest_seeds) == (True, seeds, seeds)
+
+
+def test_exact_guests_without_seeds_have_some_and_seeds_may_be_kept_for_later() -> None:
+    exact = load_plan(None, [Override(("exact",), True, "--exact")], cwd=Path("/plans"))
+    assert exact.guest_seeds == (1, 2, 3, 4)
+    off = [Override(("exact",), False, "--not-exact"), Override(("seeds",), "1..8", "--seeds")]
+    assert load_plan(None, off, cwd=Path("/plans")).guest_seeds == ()
+
+
+@pytest.mark.parametrize("said", ["0", "3..1", "1..", "x", "", -1, "1,1", True, "1..99999", 2**31, [[1]], 1.5])
+def test_what_is_no_seed(said: object) -> None:
+    with pytest.raises(UserError, match="--seeds: "):
+        load_plan(None, [Override(("seeds",), said, "--seeds")], cwd=Path("/plans"))

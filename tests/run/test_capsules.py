@@ -38,7 +38,7 @@ from harness.run.graph import Node, State
 from harness.run.rerun import compare, console_for, locate, result_of
 from harness.run.steps import Target
 from harness.run.suites import DESCRIPTIONS, Prepared, revive
-from harness.run.target import TargetRunner, Task
+from harness.run.target import TargetAccount, TargetRunner, Task
 from harness.suites.faults import FaultsSuite
 from tests.report import samples
 
@@ -89,7 +89,7 @@ class Bench:
             say=lambda _: None,
         )  # fmt: skip
         runner.cases = [Case("vma", "merge", Outcome.PASS, log=self.console), *cases]
-        node: Node[TargetRunner] = Node("test", lambda _: runner, (), "")
+        node: Node[TargetAccount] = Node("test", lambda _: runner, (), "")
         node._value, node.state = runner, State.DONE
         payload = Payload((PayloadFile("/vmaharness/bin/faults", self.program),))
         target = Target(

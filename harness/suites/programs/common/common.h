@@ -33,6 +33,7 @@ struct options {
 	unsigned long ops;	/* of each thread (and repetition) */
 	unsigned int repeat;	/* repetitions, the discarded first included */
 	uint64_t seed;
+	uint64_t noise;			/* seed of disturbances; 0: none */
 	const char *dir;	/* for files */
 	bool own_machine;	/* settings of the whole machine may change */
 };
@@ -96,6 +97,13 @@ void unmap_pages(struct run *run, unsigned char *address, size_t size);
 /* threads.c */
 bool unfinished(struct run *run, bool quota_reached, bool *done);
 void linger(uint64_t *random);
+
+/* noise.c: disturbances of the schedule */
+void start_noise(const struct options *opt);
+void stop_noise(void);
+void join_noise(unsigned int number);
+void leave_noise(void);
+void noise_point(void);
 
 /* signals.c */
 void catch_segv(void);

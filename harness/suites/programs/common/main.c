@@ -60,6 +60,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "ops", required_argument, NULL, 'o' },
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "noise", required_argument, NULL, 'n' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "own-machine", no_argument, NULL, 'm' },
 		{ "list", no_argument, NULL, 'l' },
@@ -86,6 +87,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 's':
 			opt->seed = number("seed", optarg, 0, ~0ul);
+			break;
+		case 'n':
+			opt->noise = number("noise", optarg, 1, ~0ul);
 			break;
 		case 'd':
 			opt->dir = optarg;
@@ -126,9 +130,12 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 
 	printf("KTAP version 1\n1..%d\n", argc - optind);
-	for (i = optind; i < argc; i++)
+	for (i = optind; i < argc; i++) {
+		start_noise(&opt);
 		if (!run_case(find_workload(argv[i]), &opt,
 			      (unsigned int)(i - optind + 1)))
 			good = false;
+		stop_noise();
+	}
 	return good ? EXIT_GOOD : EXIT_FAILED;
 }

@@ -60,6 +60,7 @@ void touch_page(const struct run *run, unsigned char *page, size_t number)
 {
 	volatile uint64_t *word = (uint64_t *)page;
 
+	noise_point();
 	word[mark_place(run, number)] = mark_value(run, number);
 }
 

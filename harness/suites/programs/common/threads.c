@@ -9,6 +9,7 @@ bool unfinished(struct run *run, bool quota_reached, bool *done)
 		*done = true;
 		run->unfinished--;
 	}
+	noise_point();
 	return run->unfinished > 0 && !run->failed;
 }
 

@@ -61,10 +61,13 @@ static void *work(void *argument)
 	const struct workload *workload = run->workload;
 
 	pin(worker);
+	join_noise(worker->index);
 	for (;;) {
 		pthread_barrier_wait(&run->barrier);	/* opened, or over */
-		if (run->stop)
+		if (run->stop) {
+			leave_noise();
 			return NULL;
+		}
 		if (is_writer(worker))
 			workload->write(worker);
 		else

@@ -14,6 +14,7 @@ const struct program program = {
 		 "  --repeat N   repetitions; the first is verified, but not\n"
 		 "               measured (default 3, at least 2)\n"
 		 "  --seed N     of contents and random choices (default 1)\n"
+		 "  --noise N    disturb the schedule, by this seed\n"
 		 "  --dir DIR    where to put files (default /tmp)\n"
 		 "  --list       the workloads\n",
 	.defaults = { .threads = 1, .repeat = 3, .seed = 1, .dir = "/tmp" },

@@ -66,8 +66,10 @@ static void *work(void *argument)
 	struct worker *worker = argument;
 	struct run *run = worker->run;
 
+	join_noise((unsigned int)(worker - run->workers));
 	pthread_barrier_wait(&run->barrier);
 	worker->role->act(worker);
+	leave_noise();
 	if (!worker->done && worker->quota)
 		run->unfinished--;	/* it gave up after a failure */
 	worker->left = true;

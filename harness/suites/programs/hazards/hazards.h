@@ -27,6 +27,8 @@
  * when hope is given up.  The slowest operation takes a second under emulation.
  */
 #define STALL_S 40
+/* Of time that is counted in instructions (--noise): ten thousand million. */
+#define NOISY_STALL_S 10
 
 /* Where nothing is mapped unless asked for: far from what mmap() chooses. */
 #define LONELY_PLACE 0x1000000000ul

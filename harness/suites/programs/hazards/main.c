@@ -8,6 +8,7 @@ const struct program program = {
 		 "  --threads N    threads that fault, or processes (default 2)\n"
 		 "  --ops N        operations of each (default: the workload's own)\n"
 		 "  --seed N       of contents and random choices (default 1)\n"
+		 "  --noise N      disturb the schedule, by this seed\n"
 		 "  --dir DIR      where to put files (default /tmp)\n"
 		 "  --own-machine  settings of the whole machine may be changed\n"
 		 "                 (they are put back)\n"

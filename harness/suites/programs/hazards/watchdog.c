@@ -67,6 +67,11 @@ static void tell_kernel_log(void)
 		say_to(fd, keys[i], 1);
 }
 
+static unsigned int stall_s(const struct run *run)
+{
+	return run->opt.noise ? NOISY_STALL_S : STALL_S;
+}
+
 static void give_up(struct run *run, const char *who, unsigned int index,
 		    unsigned long ops)
 {
@@ -75,8 +80,8 @@ static void give_up(struct run *run, const char *who, unsigned int index,
 	DIR *tasks;
 
 	say_to(STDOUT_FILENO, line, snprintf(line, sizeof(line),
-			   "\nnot ok %u - %s # no progress for %d s: %s %u, after %lu operations\n",
-			   run->number, run->name, STALL_S, who, index, ops));
+			   "\nnot ok %u - %s # no progress for %u s: %s %u, after %lu operations\n",
+			   run->number, run->name, stall_s(run), who, index, ops));
 	tasks = opendir("/proc/self/task");
 	while (tasks && (entry = readdir(tasks)))
 		if (entry->d_name[0] != '.')
@@ -95,14 +100,15 @@ struct pulse {
 };
 
 /* Once a second: whether it has stood still for too long. */
-static bool stopped(struct pulse *pulse, unsigned long now)
+static bool stopped(const struct run *run, struct pulse *pulse,
+		    unsigned long now)
 {
 	if (now != pulse->seen) {
 		pulse->seen = now;
 		pulse->still_s = 0;
 		return false;
 	}
-	return ++pulse->still_s >= STALL_S;
+	return ++pulse->still_s >= stall_s(run);
 }
 
 /* Each for itself: one that starves beside busy others is what we look for. */
@@ -111,12 +117,12 @@ static void examine(struct run *run, struct pulse *pulses)
 	struct worker *worker;
 	unsigned int i;
 
-	if (!run->nr_workers && stopped(&pulses[0], run->shared->progress))
+	if (!run->nr_workers && stopped(run, &pulses[0], run->shared->progress))
 		give_up(run, "process", 0, pulses[0].seen);
 	for (i = 0; i < run->nr_workers; i++) {
 		worker = &run->workers[i];
 		if (worker->quota && !worker->left &&
-		    stopped(&pulses[i], worker->ops))
+		    stopped(run, &pulses[i], worker->ops))
 			give_up(run, worker->role->name, worker->index,
 				pulses[i].seen);
 	}
