@@ -101,7 +101,7 @@ class Builder:
                 return entry / "config", True
             with self._objects(order, source) as (checkout, objects):
                 log = self._cache.scratch("config") / "log"
-                work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, 0, say)
+                work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, lambda: 0, say)
                 if not work.configure(1).ok:
                     return None, False
                 entry = self._cache.scratch("config")
@@ -110,12 +110,13 @@ class Builder:
 
     def build(
         self, applied: AppliedTree, arch: Arch, profile: Profile, *,
-        source: Callable[[], Path], jobs: int, nice: int, say: Say, log: Path,
+        source: Callable[[], Path], jobs: int, nice: Callable[[], int], say: Say, log: Path,
     ) -> Build:  # fmt: skip
         """The build, made now unless it is there already; its log is written to `log` as it comes.
 
         `source` gives a full checkout, which is only read; the work happens in a directory beside it.  The checkout
-        must have the same name in every run (its parents need not): ccache sees it.  `jobs` 0 uses every CPU.
+        must have the same name in every run (its parents need not): ccache sees it.  `jobs` 0 uses every CPU; `nice` is
+        asked when make starts.
         Raises UserError when the configuration does not keep what was asked for, InfraError for a full disk.
         """
         order = self._order(applied, arch, profile)
@@ -178,7 +179,7 @@ class _Work:
     source: Path
     objects: Objects
     log: Path
-    nice: int
+    nice: Callable[[], int]
     say: Say
 
     def make(self, jobs: int) -> Build:
@@ -242,7 +243,7 @@ class _Work:
                     )
 
         self.objects.good = False
-        done = self.processes.run(wrapped, cwd=directory, log=self.log, on_line=hear, nice=self.nice)
+        done = self.processes.run(wrapped, cwd=directory, log=self.log, on_line=hear, nice=self.nice())
         if done.ok and counted and compiling and not self.objects.compiled:
             self._expect(counted)
         return done

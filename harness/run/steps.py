@@ -7,6 +7,7 @@ fills the gaps (linking, kallsyms), and the guest of a finished kernel runs whil
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -155,8 +156,8 @@ class Steps:
             self.add_programs()
         configs = [target.config for target in self.targets if target.config]  # all, before anything compiles
         # Guests of another architecture take longest (emulated ASan): their kernels first, so that they overlap.
-        for order, target in enumerate(sorted(self.targets, key=lambda target: is_native(target.arch))):
-            self._add_build(target, order, configs)
+        for target in sorted(self.targets, key=lambda target: is_native(target.arch)):
+            self._add_build(target, configs)
         if self.goal is Goal.RUN:
             for target in self.targets:
                 self._add_test(target)
@@ -171,14 +172,14 @@ class Steps:
     def add_kernel(self, target: Target) -> None:
         """One target alone, once its programs are there: after all kernels that were asked for before."""
         self._add_config(target)
-        self._add_build(target, len(self.targets), [target.config] if target.config else [])
+        self._add_build(target, [target.config] if target.config else [])
         self._add_test(target)
 
     def _add_config(self, target: Target) -> None:
         target.config = self.add(f"config {target.name}", self._config_of(target), needs=[self.applied], uses="config")
 
-    def _add_build(self, target: Target, order: int, needs: Sequence[Node[Any]]) -> None:
-        target.build = self.add(f"build {target.name}", self._build_of(target, order), needs=needs, uses="compile")
+    def _add_build(self, target: Target, needs: Sequence[Node[Any]]) -> None:
+        target.build = self.add(f"build {target.name}", self._build_of(target), needs=needs, uses="compile")
 
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
@@ -340,12 +341,17 @@ class Steps:
 
         return configure
 
-    def _build_of(self, target: Target, order: int) -> Callable[[Report], Build]:
+    def _nice(self, build: Node[Build] | None) -> int:
+        """How far a compile gives way: all but entirely where an earlier one is at work, else not at all."""
+        earlier = itertools.takewhile(lambda node: node is not build, self.graph.nodes)
+        return 19 if any(node.uses == "compile" and node.state is State.RUNNING for node in earlier) else 0
+
+    def _build_of(self, target: Target) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
             log = self.layout.build_log(target.arch, target.profile.name)
             build = self.builder.build(
                 self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
-                nice=min(19, round(19 * order / max(1, len(self.targets) - 1))), say=report.say, log=log,
+                nice=lambda: self._nice(target.build), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)

@@ -65,7 +65,7 @@ class Bench:
         applied = self.applied()
         return self.builder().build(
             applied, ARCH, profile or self.profile(),
-            source=lambda: self.checkout(applied), jobs=2, nice=5, say=self.said.append, log=self.log,
+            source=lambda: self.checkout(applied), jobs=2, nice=lambda: 5, say=self.said.append, log=self.log,
         )  # fmt: skip
 
     def configure(self, profile: Profile | None = None) -> tuple[Path | None, bool]:
@@ -182,7 +182,9 @@ class TestGood:
         def work(number: int) -> None:
             log = bench.log.with_name(f"{number}.log")
             results.append(
-                builder.build(applied, ARCH, profile, source=lambda: into, jobs=1, nice=0, say=lambda _: None, log=log)
+                builder.build(
+                    applied, ARCH, profile, source=lambda: into, jobs=1, nice=lambda: 0, say=lambda _: None, log=log
+                )
             )
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
@@ -379,7 +381,7 @@ class TestMachine:
         watcher.start()
         with pytest.raises(Cancelled):
             bench.builder().build(
-                applied, ARCH, profile, source=lambda: source, jobs=1, nice=0, say=lambda _: None, log=bench.log
+                applied, ARCH, profile, source=lambda: source, jobs=1, nice=lambda: 0, say=lambda _: None, log=bench.log
             )
         watcher.join()
         assert not list(source.parent.glob("objects-*"))
