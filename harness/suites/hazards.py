@@ -31,12 +31,13 @@ class Workload:
     by_vma_lock: bool = True
     alone: bool = False
     single: bool = False  # nothing in it depends on a number of threads
+    exact_ops: int = 0  # --ops in exact guests, where one CPU runs at a time; 0: the program's own number
 
 
 WORKLOADS = (
-    Workload("same.unmap"),
-    Workload("same.discard"),
-    Workload("same.protect", alone=True),
+    Workload("same.unmap", exact_ops=60),
+    Workload("same.discard", exact_ops=60),
+    Workload("same.protect", alone=True, exact_ops=24),
     Workload("same.forbid"),
     Workload("near.unmap"),
     Workload("near.protect"),
@@ -46,12 +47,12 @@ WORKLOADS = (
     Workload("move"),
     Workload("fork"),
     Workload("reuse", alone=True),
-    Workload("exit"),
+    Workload("exit", exact_ops=8),
     Workload("kill"),
     Workload("uffd.copy", by_vma_lock=False),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
     Workload("uffd.zero", by_vma_lock=False),
     Workload("uffd.move", by_vma_lock=False),
-    Workload("storm", alone=True),
+    Workload("storm", alone=True, exact_ops=40),
     Workload("maps"),
     Workload("name"),
     Workload("map-count"),
@@ -81,7 +82,8 @@ class HazardsSuite:
             for threads in (1, many) if workload.alone else (1,) if workload.single else (many,):
                 case = f"{workload.name}.{threads}"
                 own = ("--own-machine",) if self.own_machine else ()
-                options = (*own, *reported.exact_options(self.seed))
+                fewer = ("--ops", str(workload.exact_ops)) if self.seed is not None and workload.exact_ops else ()
+                options = (*own, *reported.exact_options(self.seed), *fewer)
                 argv = (self.program, workload.name, "--threads", str(threads), *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)

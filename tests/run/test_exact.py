@@ -328,6 +328,12 @@ def test_the_programs_are_told_the_seed_and_only_races_are_disturbed() -> None:
     assert faults["race.mmap"][-4:] == ("--seed", "7", "--noise", "7")
     assert all("--noise" in command.argv for command in HazardsSuite().at_seed(7).commands(Arch.ARM64, 2))
     assert not any("--seed" in command.argv for command in FaultsSuite().commands(Arch.ARM64, 2))
+    exact, free = (
+        {command.name: command.argv for command in suite.commands(Arch.ARM64, 2)}
+        for suite in (HazardsSuite().at_seed(7), HazardsSuite())
+    )
+    assert exact["exit.2"][-2:] == ("--ops", "8"), "less work where one CPU runs at a time"
+    assert not any("--ops" in argv for argv in free.values())
 
 
 def test_a_list_gives_each_command_its_time_in_the_guests_seconds() -> None:

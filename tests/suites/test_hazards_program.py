@@ -58,7 +58,15 @@ def test_every_workload_on_this_kernel(workload: str, program: Path, processes: 
     assert case.outcome is Outcome.SKIP or case.metrics
 
 
-@pytest.mark.parametrize("arguments", [(), ("nonesuch",), ("storm", "--repeat", "3"), ("storm", "--ops", "0")])
+@pytest.mark.parametrize("workload", ["same.unmap", "near.merge", "fork", "exit"])
+def test_noise_changes_no_result(workload: str, program: Path, processes: Processes) -> None:
+    case = performed(processes, program, workload, "--ops", "8", "--seed", "3", "--noise", "5")
+    assert case.outcome is Outcome.PASS, f"{case.message}\n{case.detail}"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonesuch",), ("storm", "--repeat", "3"), ("storm", "--ops", "0"), ("storm", "--noise", "0")]
+)
 def test_a_bad_command_line_is_refused(arguments: tuple[str, ...], program: Path, processes: Processes) -> None:
     done = run(processes, program, *arguments)
     assert (done.exit_code, done.text) == (2, "")
