@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness.errors import Cancelled, HarnessError
-from harness.model import Build, Case, Metric, Outcome, SuiteResult, TargetResult
+from harness.model import AppliedTree, Build, Case, Metric, Outcome, SuiteResult, TargetResult
 from harness.run.graph import Node, State
 from harness.run.steps import Target, first_error
 from harness.run.target import by_suite
@@ -27,6 +27,23 @@ def stage_case(suite: str, node: Node[Any]) -> Case | None:
         return None
     detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
     return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
+
+
+def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
+    """The checkers that a profile wants: passed where all apply; each that does not is skipped, with its place."""
+    tree, case = done(node), stage_case("series", node)
+    if tree is None or case is None:
+        return (case,) if case is not None else ()
+    if not tree.checkers:
+        message = f"there are no checkers for Linux {tree.base.kernel_version}"
+        return (replace(case, outcome=Outcome.SKIP, message=message),)
+    left_out = (
+        Case("series", f"{node.name.replace('checkers', 'checker', 1)}-{checker.name}".replace(" ", "-"), Outcome.SKIP,
+             message=f"no longer applies: {checker.why}")
+        for checker in tree.checkers
+        if not checker.commit
+    )  # fmt: skip
+    return (case, *left_out)
 
 
 def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
