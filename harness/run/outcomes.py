@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness.errors import Cancelled, HarnessError
-from harness.model import AppliedTree, Build, Case, Metric, Outcome, SuiteResult, TargetResult
+from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, SuiteResult, TargetResult
 from harness.run.graph import Node, State
 from harness.run.steps import Target, first_error
 from harness.run.target import by_suite
@@ -58,7 +59,12 @@ def target_result(target: Target) -> TargetResult:
     if target.config is not None:
         kernel.append(_config_case(target.config))
     if target.build is not None:
-        kernel.append(_build_case(build) if build else no_result("kernel", "build", target.build.error))
+        tree = done(target.tree)
+        kernel.append(
+            _build_case(build, tree.checkers if tree else ())
+            if build
+            else no_result("kernel", "build", target.build.error)
+        )
     suites: tuple[SuiteResult, ...] = ()
     if target.test is not None:
         if runner is None:
@@ -81,7 +87,7 @@ def _config_case(node: Node[Outcome]) -> Case:
     return case
 
 
-def _build_case(build: Build) -> Case:
+def _build_case(build: Build, checkers: Sequence[Checker]) -> Case:
     warnings = [message for message in build.messages if message.severity == "warning"]
     if build.outcome is Outcome.PASS:
         metrics = (
@@ -90,4 +96,5 @@ def _build_case(build: Build) -> Case:
         )
         return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
     errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
-    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build), errors)
+    beside = " (with checkers on top: it may be one of them that no longer compiles)" if checkers else ""
+    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build) + beside, errors)

@@ -57,6 +57,7 @@ class Target:
 
     arch: Arch
     profile: Profile
+    tree: Node[AppliedTree] | None = None
     config: Node[Outcome] | None = None
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
@@ -186,7 +187,8 @@ class Steps:
         self._add_test(target)
 
     def _add_config(self, target: Target) -> None:
-        needs = [self.tree_of(target.profile)]
+        target.tree = self.tree_of(target.profile)
+        needs = [target.tree]
         target.config = self.add(f"config {target.name}", self._config_of(target), needs=needs, uses="config")
 
     def _add_build(self, target: Target, order: int, needs: Sequence[Node[Any]]) -> None:

@@ -103,3 +103,14 @@ def test_a_tree_for_which_there_are_none_is_said_to_have_none(bench: Bench) -> N
     assert [kernel.checkers for kernel in result.checkers] == [()]
     assert of(result, "checked")["fork"].outcome is Outcome.PASS
     assert cases(result) and ARCH
+
+
+def test_a_checked_kernel_that_does_not_compile_may_be_a_checker_s_doing(bench: Bench) -> None:
+    start(bench)
+    directory = checkers(bench)
+    lock = directory / "0002-lock.patch"
+    lock.write_text(lock.read_text().replace("/* checked */", "no C;       "))
+    result = run(bench, directory, baseline="never")
+    assert of(result, "plain")["build"].outcome is Outcome.PASS
+    build = of(result, "checked")["build"]
+    assert (build.outcome, "it may be one of them" in build.message) == (Outcome.FAIL, True)
