@@ -270,6 +270,7 @@ class BaseReport:
 class PatchRole(StrEnum):
     BASE_FIX = "base-fix"
     SERIES = "series"
+    CHECKER = "checker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,20 @@ class AppliedPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """A patch that makes the kernel check itself, on top of the series; it never changes what is judged as the series.
+
+    `commit` is "" and `why` says what is in its way where it does not apply to this tree.
+    """
+
+    name: str  # of its file: "lookup"
+    subject: str
+    digest: str
+    commit: str = ""
+    why: str = ""  # "mm/memory.c, hunk 1 of 4, line 6269"
+
+
+@dataclass(frozen=True, slots=True)
 class AppliedTree:
     """A tree with base fixes and series on top; `repo` holds `commit`, no files are checked out yet.
 
@@ -303,6 +318,7 @@ class AppliedTree:
     tree_id: str
     presence: tuple[PatchPresence, ...] = ()
     reverted: bool = False
+    checkers: tuple[Checker, ...] = ()  # on top of `patches`, for a profile that wants them
 
 
 # --- configuration and build ----------------------------------------------------------------------------------
@@ -315,6 +331,7 @@ class Profile:
     name: str
     fragments: tuple[Path, ...]
     description: str = ""
+    checkers: str = "none"  # which are applied to its tree: none, auto (ours for the tree's version), a directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -683,6 +700,29 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedKernel:
+    """The checkers of a profile's kernels; none where there are none for the tree's version."""
+
+    profile: str
+    checkers: tuple[Checker, ...]
+
+    @property
+    def left_out(self) -> tuple[Checker, ...]:
+        return tuple(checker for checker in self.checkers if not checker.commit)
+
+    @property
+    def text(self) -> str:
+        """`checked: 8 of 9 checkers apply: core, fault, …; no longer: lookup (mm/memory.c, hunk 1 of 4, line 6269)`."""
+        if not self.checkers:
+            return f"{self.profile}: there are no checkers for this version of the kernel"
+        names = ", ".join(checker.name for checker in self.checkers if checker.commit)
+        applied = f"{len(self.checkers) - len(self.left_out)} of {len(self.checkers)} checkers apply"
+        words = f"{self.profile}: {applied}{f': {names}' if names else ''}"
+        lost = ", ".join(f"{checker.name} ({checker.why})" for checker in self.left_out)
+        return f"{words}; no longer: {lost}" if lost else words
+
+
+@dataclass(frozen=True, slots=True)
 class StepTime:
     """How long a step of the run took, and whether it was done or taken from the cache."""
 
@@ -712,6 +752,7 @@ class RunResult:
     message: str
     base: BaseReport | None = None  # None: there was no series, or no tree
     baseline: Baseline | None = None  # None: not needed, or not wanted
+    checkers: tuple[CheckedKernel, ...] = ()  # of profiles that want checkers
     schema: int = field(default=1)
 
     @property

@@ -12,7 +12,7 @@ from harness.model import Arch, Profile
 from harness.plan.profiles import registered_profiles
 
 # Symbols that a supported tree or architecture lacks; docs/kconfigs.md says which.
-OPTIONAL = {"ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST"}
+OPTIONAL = {"ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST", "VMA_CHECK", "VMA_CHECK_DELAY", "VMA_CHECK_FAIL"}
 
 PROFILES = registered_profiles(fragments_dir())
 

@@ -21,14 +21,14 @@ from harness.host.process import Completed, Processes
 from harness.kernel import blobs
 from harness.kernel.commits import commits_since, squash
 from harness.kernel.git import Git, blobs_at, make_repository, write_error
-from harness.model import AppliedPatch, AppliedTree, BaseState, FileBase, Patch, PatchRole, Series, Tree
+from harness.model import AppliedPatch, AppliedTree, BaseState, Checker, FileBase, Patch, PatchRole, Series, Tree
 
 _NO_DATE = b"Date: Sat, 1 Jan 2000 00:00:00 +0000\n"
 _AM = (
     "am", "--quiet", "--no-3way", "--keep-non-patch", "--no-scissors", "--no-signoff", "--no-gpg-sign",
     "--committer-date-is-author-date", "--whitespace=nowarn", "--patch-format=mbox",
 )  # fmt: skip
-_ROLE_NAME = {PatchRole.BASE_FIX: "base fix", PatchRole.SERIES: "patch"}
+_ROLE_NAME = {PatchRole.BASE_FIX: "base fix", PatchRole.SERIES: "patch", PatchRole.CHECKER: "checker"}
 
 
 _NO_FILE = {"120000": "a symbolic link", "160000": "a submodule"}  # by git's mode
@@ -40,7 +40,8 @@ class DoesNotApply(UserError):
 
     number = 1
     bases: tuple[FileBase, ...] = ()
-    of_series = True  # else of a base fix
+    of_series = True  # else of a base fix or a checker
+    where = ""  # "mm/vma.c, hunk 2 of 3, line 15"; "" where git did not say
 
 
 def apply_series(
@@ -88,6 +89,45 @@ def apply_series(
     )  # fmt: skip
 
 
+def apply_checkers(
+    applied: AppliedTree, checkers: Series, *, processes: Processes, cache: Cache, say: Say
+) -> AppliedTree:
+    """Checkers on top of a tree, each on its own; the first is what all others need.
+
+    One that does not apply is left out, and its `why` says where; without the first none is applied.  `patches` stays
+    as it is.  Raises UserError for a checker that writes where it must not, InfraError for a full disk.
+    """
+    say(f"applying {len(checkers.patches)} checkers")
+    scratch = cache.scratch("checked")
+    found: list[Checker] = []
+    try:
+        repo = make_repository(scratch / "repo.git", borrow=applied.repo, commit=applied.commit)
+        work = _Work(Git(processes, repo), scratch / "work")
+        work.start(applied.commit)
+        for patch in checkers.patches:
+            needed = found[0] if found and not found[0].commit else None
+            why = f"needs {needed.name}" if needed is not None else _tried(work, patch, len(checkers.patches))
+            commit = "" if why else work.git.ask("rev-parse", "HEAD")
+            name = re.sub(r"^\d+-", "", PurePosixPath(patch.source.partition(":")[0]).stem)
+            found.append(Checker(name, patch.subject, patch.digest, commit, why))
+        remove_tree(work.directory)
+    except BaseException:
+        remove_tree(scratch)
+        raise
+    tip, tree_id = work.git.ask("rev-parse", "HEAD"), work.git.ask("rev-parse", "HEAD^{tree}")
+    return replace(applied, repo=repo, commit=tip, tree_id=tree_id, checkers=tuple(found))
+
+
+def _tried(work: _Work, patch: Patch, total: int) -> str:
+    """Why a checker does not apply; "" once it is applied."""
+    try:
+        work.apply([patch], PatchRole.CHECKER, total)
+    except DoesNotApply as error:
+        work.abandon()
+        return error.where or "it does not apply"
+    return ""
+
+
 class _Work:
     """`git am` on an index in a scratch repository."""
 
@@ -101,6 +141,10 @@ class _Work:
         done = self.git.run("read-tree", commit, env=self._place, cwd=self.directory)
         if not done.ok:
             raise write_error(done, self.directory)
+
+    def abandon(self) -> None:
+        """Forget a single patch that did not apply: git am has changed nothing, but it would not begin again."""
+        remove_tree(self.git.where / "rebase-apply")
 
     def has_already(self, patch: Patch) -> bool:
         """Whether the patch could be taken back: then it is in the tree."""
@@ -132,6 +176,7 @@ class _Work:
             bases = tuple(
                 blobs.held_against(touch, there.get(touch.before or touch.path, ""))
                 for touch in blobs.touches(replace(part, fixups=()))
+                if role is not PatchRole.CHECKER  # made for another tree than the series': where it breaks says more
             )
             error = _does_not_apply(part, _part_name(patch, part, role, total), done, bases)
             if isinstance(error, DoesNotApply):
@@ -205,7 +250,7 @@ def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileB
     ):
         where = match[1]
     error = DoesNotApply(f"{name} does not apply{f': {where}' if where else ''}", fix=fix, detail=words)
-    error.bases = bases
+    error.bases, error.where = bases, where
     return error
 
 

@@ -208,13 +208,19 @@ def _anchored(plan: Plan, base: Path) -> Plan:
     changes["profiles"] = tuple(
         profile.model_copy(
             update={
-                "fragments": tuple(_absolute(name, base) if is_file_name(name) else name for name in profile.fragments)
+                "fragments": tuple(_absolute(name, base) if is_file_name(name) else name for name in profile.fragments),
+                **({"checkers": _absolute(own, base)} if (own := _own_checkers(profile)) else {}),
             }
         )
         for profile in plan.profiles
     )
     said = plan.model_fields_set
     return plan.model_copy(update={name: value for name, value in changes.items() if name in said})
+
+
+def _own_checkers(profile: ProfilePlan) -> str:
+    """The directory that a profile names for its checkers; "" where it names none."""
+    return "" if profile.checkers in (None, "auto", "none") else str(profile.checkers)
 
 
 def is_file_name(fragment: str) -> bool:

@@ -29,6 +29,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 SMALLEST_GUEST_MIB = 128
 LARGEST_GUEST_MIB = 1024 * 1024
 
+NONE = "none"
+
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True, allow_inf_nan=False)]
@@ -91,6 +93,13 @@ class ProfilePlan(_Part):
         "paths of files. Left out: the fragments of the registered profile of that name. The architecture's own "
         "fragment always follows the first.",
         examples=[["base", "per-vma-lock", "./mine.config"]],
+    )
+    checkers: Text | None = Field(
+        default=None,
+        description="Patches applied on top of the series for this profile's kernels alone, each where it applies, "
+        "which make the kernel check itself: a directory, none, or auto for the ones that the project has for the "
+        "tree's version (patches/checkers/). null: what the registered profile says, else none.",
+        examples=["auto"],
     )
 
     @model_validator(mode="before")

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.model import Arch, Profile
 from harness.plan.document import read_document
 from harness.plan.load import is_file_name, validate
-from harness.plan.model import Name, Plan, ProfilePlan, Text
+from harness.plan.model import NONE, Name, Plan, ProfilePlan, Text
 
 REGISTRY = "profiles.yaml"
 
@@ -26,6 +26,7 @@ class RegisteredProfile(BaseModel):
 
     description: str = ""
     fragments: tuple[Text, ...] = Field(min_length=1, examples=[["base", "per-vma-lock"]])
+    checkers: Text = Field(default=NONE, examples=["auto"])
 
 
 class _Registry(RootModel[dict[Name, RegisteredProfile]]):
@@ -48,15 +49,18 @@ def resolve_profiles(plan: Plan, directory: Path) -> tuple[Profile, ...]:
 
 
 def _resolve(profile: ProfilePlan, directory: Path) -> Profile:
-    description, fragments = "", profile.fragments
+    description, fragments, checkers = "", profile.fragments, profile.checkers
     if not fragments:
         registered = registered_profiles(directory)
         if profile.name not in registered:
             raise UserError(
                 f"no profile is called {profile.name!r}", fix=_choose(profile.name, list(registered), "profiles")
             )
-        description, fragments = registered[profile.name].description, registered[profile.name].fragments
-    return Profile(profile.name, tuple(_fragment(name, profile.name, directory) for name in fragments), description)
+        entry = registered[profile.name]
+        description, fragments = entry.description, entry.fragments
+        checkers = entry.checkers if checkers is None else checkers
+    files = tuple(_fragment(name, profile.name, directory) for name in fragments)
+    return Profile(profile.name, files, description, checkers or NONE)
 
 
 def _fragment(name: str, profile: str, directory: Path) -> Path:

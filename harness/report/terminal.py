@@ -338,6 +338,7 @@ def _notes(result: RunResult, width: int) -> list[str]:
     """What a reader must know to believe the rest."""
     said = (*result.notes, *(result.base.notes if result.base else ()), *(result.tree.notes if result.tree else ()))
     notes = [one_line(note) for note in dict.fromkeys(said)]
+    notes += [text for kernel in result.checkers if (text := one_line(kernel.text)) not in notes]
     boots = [boot for target in result.targets for boot in target.boots]
     accels: dict[str, dict[str, None]] = {}
     for boot in boots:

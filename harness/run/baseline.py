@@ -131,7 +131,7 @@ class BaselineSteps:
         target = next(target for target in own.targets if target.name == of_series.name)
         prepared = own.prepared[target.arch]
         assert target.rootfs is not None
-        needs: list[Node[Any]] = [self._tree, target.rootfs, *prepared]
+        needs: list[Node[Any]] = [own.tree_of(target.profile), target.rootfs, *prepared]
 
         def look(report: Report) -> TargetResult | None:
             key = self._key(target, [node.value for node in prepared])
@@ -150,15 +150,15 @@ class BaselineSteps:
 
     def _key(self, target: Target, prepared: Sequence[Prepared]) -> str:
         """The name of everything that the base's result comes from."""
-        own, plan = self._steps, self._steps.plan
-        assert self._tree is not None
+        own, plan = self._own, self._steps.plan
+        assert own is not None
         assert target.rootfs is not None
         config = plan.guest.to_config()
         commands = [[task.suite.name, *asdict(task.command).values()] for task in own.tasks(target, prepared)]
         unmade = [item.name for item in prepared if item.suite is None]
         parts = [
-            _FORMAT, own.builder.key(self._tree.value, target.arch, target.profile), target.rootfs.value.digest,
-            commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
+            _FORMAT, own.builder.key(own.tree_of(target.profile).value, target.arch, target.profile),
+            target.rootfs.value.digest, commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
             choose_accel(config.accel, target.arch)[0], _own_digest(),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness.errors import Cancelled, HarnessError
-from harness.model import Build, Case, Metric, Outcome, SuiteResult, TargetResult
+from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, SuiteResult, TargetResult
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
 from harness.run.steps import Target, first_error
@@ -30,6 +31,23 @@ def stage_case(suite: str, node: Node[Any]) -> Case | None:
     return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
 
 
+def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
+    """The checkers that a profile wants: passed where all apply; each that does not is skipped, with its place."""
+    tree, case = done(node), stage_case("series", node)
+    if tree is None or case is None:
+        return (case,) if case is not None else ()
+    if not tree.checkers:
+        message = f"there are no checkers for Linux {tree.base.kernel_version}"
+        return (replace(case, outcome=Outcome.SKIP, message=message),)
+    left_out = (
+        Case("series", f"{node.name.replace('checkers', 'checker', 1)}-{checker.name}".replace(" ", "-"), Outcome.SKIP,
+             message=f"no longer applies: {checker.why}")
+        for checker in tree.checkers
+        if not checker.commit
+    )  # fmt: skip
+    return (case, *left_out)
+
+
 def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
     outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled) else Outcome.ERROR
     what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
@@ -49,7 +67,12 @@ def target_result(target: Target) -> TargetResult:
     if target.config is not None:
         kernel.append(_config_case(target.config))
     if target.build is not None:
-        kernel.append(_build_case(build) if build else no_result("kernel", "build", target.build.error))
+        tree = done(target.tree)
+        kernel.append(
+            _build_case(build, tree.checkers if tree else ())
+            if build
+            else no_result("kernel", "build", target.build.error)
+        )
     suites: tuple[SuiteResult, ...] = ()
     if target.test is not None:
         if runner is None:
@@ -72,7 +95,7 @@ def _config_case(node: Node[Outcome]) -> Case:
     return case
 
 
-def _build_case(build: Build) -> Case:
+def _build_case(build: Build, checkers: Sequence[Checker]) -> Case:
     warnings = [message for message in build.messages if message.severity == "warning"]
     if build.outcome is Outcome.PASS:
         metrics = (
@@ -81,4 +104,5 @@ def _build_case(build: Build) -> Case:
         )
         return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
     errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
-    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build), errors)
+    beside = " (with checkers on top: it may be one of them that no longer compiles)" if checkers else ""
+    return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build) + beside, errors)

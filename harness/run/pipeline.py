@@ -23,6 +23,7 @@ from harness.host.process import Processes
 from harness.model import (
     AppliedPatch,
     BaseReport,
+    CheckedKernel,
     Outcome,
     RunResult,
     StepTime,
@@ -36,7 +37,7 @@ from harness.run import base, capsules, history
 from harness.run.baseline import BaselineSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
-from harness.run.outcomes import account_of, done, no_result, stage_case, target_result
+from harness.run.outcomes import account_of, checker_cases, done, no_result, stage_case, target_result
 from harness.run.rerun import Bench, console_for, locate
 from harness.run.standing import stand
 from harness.run.steps import Steps
@@ -79,7 +80,7 @@ def run_plan(
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
             host_suites=standing.host_suites, targets=standing.targets, steps=times,
             notes=(*_notes(steps), *standing.notes), outcome=outcome, message=message, base=_base(steps),
-            baseline=standing.baseline,
+            baseline=standing.baseline, checkers=_checkers(steps),
         )  # fmt: skip
         return capsules.leave(result, plan, steps.layout, steps.targets, cache.root / "store")
 
@@ -156,12 +157,20 @@ def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
     return () if applied is None else applied.patches
 
 
+def _checkers(steps: Steps) -> tuple[CheckedKernel, ...]:
+    """What the kernels of each profile check that wants it, as far as its tree was made."""
+    wanted = ((profile, steps.checked.get(profile.checkers)) for profile in steps.profiles)
+    trees = ((profile.name, done(node)) for profile, node in wanted)
+    return tuple(CheckedKernel(name, tree.checkers) for name, tree in trees if tree is not None)
+
+
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
     series = done(steps.series)
     notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
+    notes += [kernel.text for kernel in _checkers(steps) if kernel.left_out or not kernel.checkers]
     runners = (account_of(target) for target in steps.targets)
     notes += [note for runner in runners if runner is not None for note in runner.notes]
     tree = _tree(steps)
@@ -189,8 +198,11 @@ def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult,
     cases = [
         stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
     ]
+    checked = (case for node in steps.checked.values() for case in checker_cases(node))
     output = base.account(_base(steps), _patches(steps))
-    found = [SuiteResult("series", "host", "", tuple(case for case in cases if case is not None), output=output)]
+    found = [
+        SuiteResult("series", "host", "", (*(case for case in cases if case is not None), *checked), output=output)
+    ]
     vma = done(steps.host_vma)
     if vma is not None:
         found.append(vma)

@@ -23,14 +23,27 @@ def find_base_fix(wanted: str, kernel_version: str) -> Path | None:
         return None
     if wanted != "auto":
         return Path(wanted)
-    ours = patches_dir() / "base-fix" / ".".join(kernel_version.split(".")[:2])
+    ours = patches_dir() / "base-fix" / _version(kernel_version)
     return ours if ours.is_dir() else None
+
+
+def _version(kernel_version: str) -> str:
+    """MAJOR.MINOR, as directories of patches/ are called."""
+    return ".".join(kernel_version.split(".")[:2])
 
 
 def read_base_fix(wanted: str, tree: Tree, processes: Processes) -> Series | None:
     """The patches that the base itself needs; raises UserError or InputError for a bad directory."""
     directory = find_base_fix(wanted, tree.kernel_version)
     return None if directory is None else read_series(str(directory), processes=processes, repo=None)
+
+
+def read_checkers(wanted: str, tree: Tree, processes: Processes) -> Series | None:
+    """The checkers for a tree: `auto`, or of a directory; None where there are none for the tree's version."""
+    directory = patches_dir() / "checkers" / _version(tree.kernel_version) if wanted == "auto" else Path(wanted)
+    if wanted == "auto" and not directory.is_dir():
+        return None
+    return read_series(str(directory), processes=processes, repo=None)
 
 
 class Checkout:

@@ -10,6 +10,7 @@ import copy
 import itertools
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,11 +27,12 @@ from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
+from harness.kernel.apply import apply_checkers
 from harness.kernel.build import Builder
 from harness.kernel.decode import Decoder
 from harness.kernel.source import resolve_tree
 from harness.model import AppliedTree, Arch, Build, Case, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
-from harness.plan.model import Plan
+from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
@@ -38,7 +40,7 @@ from harness.run.exact import AllSeeds, ExactRunner
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.repairing import read_repaired
-from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix
+from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix, read_checkers
 from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host, unseedable
 from harness.run.target import TargetAccount, TargetRunner, Task, select
 from harness.series.read import read_series
@@ -60,6 +62,7 @@ class Target:
 
     arch: Arch
     profile: Profile
+    tree: Node[AppliedTree] | None = None
     config: Node[Outcome] | None = None
     build: Node[Build] | None = None
     rootfs: Node[Rootfs] | None = None
@@ -106,7 +109,8 @@ class Steps:
         self._processes = processes
         self._cache = cache
         self._emit = emit
-        self._checkout = Checkout(processes, cache, kept=self.sandbox.active)
+        self._checkouts: dict[Node[AppliedTree], Checkout] = {}
+        self._taking = threading.Lock()
         self.builder = Builder(processes, cache, self.sandbox)
         self._check_suites()
         self._check_exact()
@@ -125,6 +129,8 @@ class Steps:
         )
         self.host_vma: Node[SuiteResult] | None = None
         self.prefix = ""  # of the steps' names
+        self.checked: dict[str, Node[AppliedTree]] = {}  # by what profiles say of their checkers
+        self._add_checkers()
         self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
         if goal.reaches(Goal.CONFIG):
@@ -136,7 +142,8 @@ class Steps:
         other.applied, other.prefix, other.layout = applied, prefix, Layout(directory)
         other.targets = [Target(target.arch, target.profile) for target in self.targets]
         other.host_vma, other.prepared = None, {}
-        other._checkout = Checkout(self._processes, self._cache, kept=self.sandbox.active)
+        other._checkouts, other.checked = {}, {}
+        other._add_checkers()
         return other
 
     # --- the graph --------------------------------------------------------------------------------------------
@@ -146,6 +153,17 @@ class Steps:
     ) -> Node[T]:
         """A step under the name that it has for this tree."""
         return self.graph.add(f"{self.prefix}{name}", _lenient(work) if self.prefix else work, needs=needs, uses=uses)
+
+    def _add_checkers(self) -> None:
+        """The trees of profiles that want checkers, beside the one that suites are made of and all others build."""
+        for wanted in dict.fromkeys(profile.checkers for profile in self.profiles):
+            if wanted != NONE:
+                name = "checkers" if wanted == "auto" else f"checkers {Path(wanted).name}"
+                self.checked[wanted] = self.add(name, self._checkers_of(wanted), needs=[self.applied])
+
+    def tree_of(self, profile: Profile) -> Node[AppliedTree]:
+        """What the kernels of a profile are built from."""
+        return self.checked.get(profile.checkers, self.applied)
 
     def _add_targets(self) -> None:
         for target in self.targets:
@@ -176,7 +194,9 @@ class Steps:
         self._add_test(target)
 
     def _add_config(self, target: Target) -> None:
-        target.config = self.add(f"config {target.name}", self._config_of(target), needs=[self.applied], uses="config")
+        target.tree = self.tree_of(target.profile)
+        needs = [target.tree]
+        target.config = self.add(f"config {target.name}", self._config_of(target), needs=needs, uses="config")
 
     def _add_build(self, target: Target, needs: Sequence[Node[Any]]) -> None:
         target.build = self.add(f"build {target.name}", self._build_of(target), needs=needs, uses="compile")
@@ -203,7 +223,8 @@ class Steps:
         for arch in needed:
 
             def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
-                program = shop.vma_program(self.applied.value, arch, self._source(report), report.say)
+                source = self._source(self.applied, report)
+                program = shop.vma_program(self.applied.value, arch, source, report.say)
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
@@ -313,25 +334,46 @@ class Steps:
         report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
         return applied
 
-    def _source(self, report: Report) -> Callable[[], Path]:
-        """Gives the tree's files, written when something first asks for them."""
-        return lambda: self._checkout.get(self.applied.value, report.say)
+    def _checkers_of(self, wanted: str) -> Callable[[Report], AppliedTree]:
+        def check(report: Report) -> AppliedTree:
+            applied = self.applied.value
+            checkers = read_checkers(wanted, applied.base, self._processes)
+            if checkers is None:
+                report.text = f"none for Linux {applied.base.kernel_version}"
+                return applied
+            checked = apply_checkers(
+                applied, checkers, processes=self._processes, cache=self._cache, say=report.say
+            )  # fmt: skip
+            applying = sum(bool(checker.commit) for checker in checked.checkers)
+            report.text = f"{applying} of {len(checked.checkers)} apply, {checked.commit[:12]}"
+            return checked
+
+        return check
+
+    def _source(self, tree: Node[AppliedTree], report: Report) -> Callable[[], Path]:
+        """Gives a tree's files, written when something first asks for them."""
+        with self._taking:
+            if tree not in self._checkouts:
+                self._checkouts[tree] = Checkout(self._processes, self._cache, kept=self.sandbox.active)
+        return lambda: self._checkouts[tree].get(tree.value, report.say)
 
     def close(self) -> None:
-        """Give back what is held: the work copy of the tree."""
-        self._checkout.close()
+        """Give back what is held: the work copies of the trees."""
+        for checkout in self._checkouts.values():
+            checkout.close()
 
     def let_go(self) -> None:
         """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""
         if not any(
             node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in self.graph.nodes
         ):
-            self._checkout.close()
+            self.close()
 
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:
+            tree = self.tree_of(target.profile)
             config, report.cached = self.builder.configure(
-                self.applied.value, target.arch, target.profile, source=self._source(report), say=report.say
+                tree.value, target.arch, target.profile, source=self._source(tree, report), say=report.say
             )
             if config is None:
                 report.good, report.text = False, "the tree's own kconfig failed"
@@ -348,9 +390,9 @@ class Steps:
 
     def _build_of(self, target: Target) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
-            log = self.layout.build_log(target.arch, target.profile.name)
+            log, tree = self.layout.build_log(target.arch, target.profile.name), self.tree_of(target.profile)
             build = self.builder.build(
-                self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
+                tree.value, target.arch, target.profile, source=self._source(tree, report), jobs=self.jobs,
                 nice=lambda: self._nice(target.build), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
@@ -429,7 +471,7 @@ class Steps:
         except InfraError as error:
             runner.kernel_cases.append(Case("kernel", "guest", Outcome.ERROR, message=error.what, detail=error.detail))
             runner.give_up(error.what)
-        self._decode(build, runner, report.say)
+        self._decode(target, build, runner, report.say)
         report.good = runner.good
         report.text = runner.account if runner.tasks else "no command is asked for at this seed"
         return runner
@@ -448,13 +490,13 @@ class Steps:
             runner.run()
         else:
             runner.give_up("the kernel was not built")
-        self._decode(build, runner, report.say)
+        self._decode(target, build, runner, report.say)
         if self.plan.keep and target.rootfs is not None:
             self._keep(target, build, target.rootfs.value)
         report.good, report.text = runner.good, runner.account
         return runner
 
-    def _decode(self, build: Build, runner: TargetRunner, say: Say) -> None:
+    def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
         """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
         cases = (*runner.kernel_cases, *runner.cases)
         wanted = [frame for case in cases for finding in case.findings for frame in finding.frames]
@@ -462,7 +504,7 @@ class Steps:
             return
         say("decoding call traces")
         decoder = Decoder(self._processes, self._cache, self.sandbox)
-        decoded = decoder.decode(self.applied.value, build, wanted)
+        decoded = decoder.decode(self.tree_of(target.profile).value, build, wanted)
         runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
         runner.cases[:] = [decoded.case(case) for case in runner.cases]
 

@@ -109,6 +109,9 @@ _MEMORY = (
           absorbs=frozenset({"warning"})),
     _rule("list-corruption", r"(?P<what>list_(?:add|del)) (?:corruption|double add)", "{what} corruption in {function}",
           End.MARKER, absorbs=_OOPS),
+    # patches/checkers of this project: a rule of VMA locking, and what broke it.
+    _rule("vma-check", r"vma_check: (?P<what>[\w' -]{1,120})", "vma_check: {what} in {function}", End.MARKER,
+          absorbs=frozenset({"warning"})),
     # SLUB's checks: poison, red zones, free lists (mm/slub.c, slab_bug); the WARNING after it is of the same report.
     _rule("slab", r"BUG (?P<cache>[\w.:<>-]{1,64}) \([^()]{1,200}\): (?P<what>.{1,120})", "{what} in slab {cache}",
           free=True, absorbs=frozenset({"warning", "lockdep-off"})),
@@ -187,7 +190,8 @@ CUT_SHORT = _rule("warning", r"-{8,}\[ cut here \]", "a report that was cut shor
 FIRST_WORDS = (
     r"WARNING: |BUG: |BUG \S{1,64} \(|kernel BUG at |Oops|Internal error: |"
     r"Unable to handle kernel |Kernel panic|(?:traps: )?PANIC: |"
-    r"UBSAN: |refcount_t: |list_add |list_del |INFO: |rcu: (?:INFO|\w+ kthread)|(?:NMI )?watchdog: (?:BUG|Wat|CPU)|"
+    r"UBSAN: |refcount_t: |vma_check: |list_add |list_del |INFO: |rcu: (?:INFO|\w+ kthread)|"
+    r"(?:NMI )?watchdog: (?:BUG|Wat|CPU)|"
     r"CPU\d+: Wat|-{12}\[ cut|\[ BUG: |Out of memory|Memory cgroup out of|kmemleak: |SError Int|Insufficient stack |"
     r"Bad mode in|general protection fault|divide error|invalid opcode|stack segment|int3|double fault|DEBUG_LOCKS_|"
     r"Disabling lock deb|turning off the lock|(?:mm|include|arch|\./|kernel)[\w./-]{1,200}:\d+: bad p"

@@ -41,6 +41,17 @@ def test_a_profile_of_its_own_fragments(kconfigs: Path) -> None:
     assert profile == Profile("lockdep", (kconfigs / "base.config", mine))
 
 
+def test_checkers_are_the_registered_profile_s_unless_the_plan_says_more(kconfigs: Path) -> None:
+    with (kconfigs / "profiles.yaml").open("a") as registry:
+        registry.write("checked:\n  fragments: [base]\n  checkers: auto\n")
+    for asked, given in (
+        ("checked", "auto"), ({"name": "checked", "checkers": "none"}, "none"), ("lockdep", "none"),
+        ({"name": "lockdep", "checkers": "auto"}, "auto"), ({"name": "mine", "fragments": ["base"]}, "none"),
+        ({"name": "checked", "fragments": ["base"]}, "none"),
+    ):  # fmt: skip
+        assert [profile.checkers for profile in resolve_profiles(_plan(asked), kconfigs)] == [given]
+
+
 def test_names_that_do_not_exist_are_answered_with_those_that_do(kconfigs: Path) -> None:
     with pytest.raises(UserError) as caught:
         resolve_profiles(_plan("lockdpe"), kconfigs)

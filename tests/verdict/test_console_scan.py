@@ -28,7 +28,7 @@ STARTS = [
     "turning off the locking correctness validator.", "Out of memory: Killed process 1 (a)",
     "BUG: MAX_LOCK_DEPTH too low!", "DEBUG_LOCKS_WARN_ON(1)",
     "BUG: sleeping function called from invalid context at a:1", "BUG vm_area_struct (Not tainted): Object corrupt",
-    "BUG: KCSAN: assert: race in f", "BUG: workqueue lockup - pool cpus=0",
+    "BUG: KCSAN: assert: race in f", "vma_check: linking a VMA", "BUG: workqueue lockup - pool cpus=0",
     "mm/memory.c:12: bad pmd 0", "general protection fault: 0000 [#1]", "kmemleak: 3 new suspected memory leaks",
 ]  # fmt: skip
 INSIDE = [

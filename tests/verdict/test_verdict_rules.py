@@ -20,6 +20,8 @@ from harness.verdict.console import scan
          "using smp_processor_id() in preemptible"),
         ("BUG: workqueue leaked atomic, lock or RCU: kworker/0:2[20]", "atomic",
          "workqueue leaked atomic, lock or RCU"),
+        ("vma_check: changing the next VMA's range without the VMA write lock", "vma-check",
+         "vma_check: changing the next VMA's range without the VMA write lock"),
         ("BUG: Bad page state: 12 messages suppressed", "bad-page", "Bad page state"),
         ("BUG: TASK stack guard page was hit at 00000000c0ffee (stack is 00..00)", "oops",
          "TASK stack guard page hit"),
@@ -64,3 +66,16 @@ def test_stalls_and_lockups_are_timing_and_a_hung_task_is_not() -> None:
     ):
         (finding,) = scan(f"[    1.000000][    T1] {message}\n")
         assert finding.timing is timing
+
+
+def test_a_broken_rule_of_vma_locking_is_one_finding_with_its_warning() -> None:
+    (finding,) = scan(
+        "[    9.000000][  T212] ------------[ cut here ]------------\n"
+        "[    9.000001][  T212] vma_check: a fault ends in a VMA whose flags have changed\n"
+        "[    9.000002][  T212] WARNING: CPU: 1 PID: 212 at mm/memory.c:6200 handle_mm_fault+0x1a2/0x2c0\n"
+        "[    9.000003][  T212] Call Trace:\n"
+        "[    9.000004][  T212]  do_user_addr_fault+0x1/0x2\n"
+        "[    9.000005][  T212] ---[ end trace 0000000000000000 ]---\n"
+    )
+    assert (finding.type, finding.corrupted) == ("vma-check", False)
+    assert finding.title == "vma_check: a fault ends in a VMA whose flags have changed in handle_mm_fault"
