@@ -159,7 +159,7 @@ def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
     series = done(steps.series)
-    notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
+    notes = [*steps.notes, *steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
     runners = (account_of(target) for target in steps.targets)
