@@ -240,7 +240,7 @@ class Steps:
         for arch in needed:
 
             def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
-                program = shop.vma_program(self.applied.value, arch, self._source(report), report.say)
+                program = shop.vma_program(self.applied.value, arch, self.source(report), report.say)
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
@@ -350,7 +350,7 @@ class Steps:
         report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
         return applied
 
-    def _source(self, report: Report) -> Callable[[], Path]:
+    def source(self, report: Report) -> Callable[[], Path]:
         """Gives the tree's files, written when something first asks for them."""
         return lambda: self._checkout.get(self.applied.value, report.say)
 
@@ -368,7 +368,7 @@ class Steps:
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:
             config, report.cached = self.builder.configure(
-                self.applied.value, target.arch, target.profile, source=self._source(report), say=report.say
+                self.applied.value, target.arch, target.profile, source=self.source(report), say=report.say
             )
             if config is None:
                 report.good, report.text = False, "the tree's own kconfig failed"
@@ -387,7 +387,7 @@ class Steps:
         def build(report: Report) -> Build:
             log = self.layout.build_log(target.arch, target.profile.name)
             build = self.builder.build(
-                self.applied.value, target.arch, target.profile, source=self._source(report), jobs=self.jobs,
+                self.applied.value, target.arch, target.profile, source=self.source(report), jobs=self.jobs,
                 nice=lambda: self._nice(target.build), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS

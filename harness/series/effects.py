@@ -25,7 +25,7 @@ _DOES = frozenset(
         "complete", "queue", "cancel", "flush", "mark", "attach", "detach", "link", "unlink", "register",
         "unregister", "charge", "uncharge", "reserve", "release", "acquire", "kill", "send", "update", "reset",
         "replace", "exchange", "push", "pop", "enqueue", "dequeue", "enable", "disable", "zap", "sync",
-        "commit", "init", "destroy", "fetch", "tryget", "freeze", "unfreeze", "migrate", "isolate", "putback",
+        "commit", "init", "destroy", "fetch", "tryget", "freeze", "unfreeze", "migrate", "putback",
         "truncate", "upgrade", "downgrade", "unlock",
     }
 )  # fmt: skip
