@@ -225,9 +225,7 @@ PATIENCE: dict[Accel, tuple[str, ...]] = {
 """Under TCG on a busy host a CPU may stand still for longer than the kernel's defaults (10 s, 21 s) allow."""
 
 
-def kernel_cmdline(
-    machine: Machine, accel: Accel, extra: str, *, nodes: int = 1, seed: int | None = None
-) -> str:
+def kernel_cmdline(machine: Machine, accel: Accel, extra: str, *, nodes: int = 1, seed: int | None = None) -> str:
     """The kernel's command line; `extra` comes last and wins where the kernel takes a parameter's last value.
 
     panic=-1 resets at once, which ends QEMU; printk.devkmsg=on lets marks through however many there are.
@@ -262,7 +260,5 @@ def qemu_argv(
         *console_args(console),
         *monitor_args(),
         *(free_args(machine, accel) if seed is None else exact_args(machine, seed)),
-        *kernel_args(
-            image, initrd, kernel_cmdline(machine, accel, config.cmdline, nodes=config.nodes, seed=seed)
-        ),
+        *kernel_args(image, initrd, kernel_cmdline(machine, accel, config.cmdline, nodes=config.nodes, seed=seed)),
     ]
