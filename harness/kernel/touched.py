@@ -131,7 +131,7 @@ class ObjectCompiler:
     def _compile(
         self, kind: Kind, arch: Arch, profile: Profile, objects: Sequence[str], source: Path, place: Path, say: Say
     ) -> Compiled:
-        log, env = place / "check.log", {}
+        log, env = self._cache.scratch("check") / "log", {}  # where make cannot put a link in its place
         say("configuring")
         config = kind.config
         if not config:
