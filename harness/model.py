@@ -10,7 +10,7 @@ Conventions: `_s` is seconds of wall time, `_mib` mebibytes; `Path`s are absolut
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -326,12 +326,29 @@ class AppliedTree:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named kernel configuration: fragments merged in order on allnoconfig (the architecture's own comes first)."""
+    """A named kernel configuration: fragments merged in order on allnoconfig (the architecture's own comes first).
+
+    And what such a kernel asks of its guest, whatever the plan says of guests.
+    """
 
     name: str
     fragments: tuple[Path, ...]
     description: str = ""
     checkers: str = "none"  # which are applied to its tree: none, auto (ours for the tree's version), a directory
+    arches: tuple[Arch, ...] = tuple(Arch)  # on which there is such a kernel
+    smp: int = 0  # CPUs of its guests; 0: as many as the plan says
+    nodes: int = 1  # of memory
+    cmdline: str = ""  # words for the kernel, before the plan's
+    pace: float = 1.0  # how many times longer than without its checks everything takes
+
+    def guest(self, planned: GuestConfig) -> GuestConfig:
+        """The guest of a plan as this kernel needs it."""
+        words = " ".join(word for word in (self.cmdline, planned.cmdline) if word)
+        return replace(
+            planned, smp=self.smp or planned.smp, nodes=self.nodes, cmdline=words,
+            boot_s=planned.boot_s * self.pace, command_s=planned.command_s * self.pace,
+            silence_s=planned.silence_s * self.pace,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +450,7 @@ class GuestConfig:
     command_s: float = 60.0
     silence_s: float = 30.0
     seed: int | None = None  # of an exact guest: its run is a function of kernel, initramfs, command line and seed
+    nodes: int = 1  # of memory, each with its share of the CPUs
 
 
 @dataclass(frozen=True, slots=True)

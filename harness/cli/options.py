@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.plan.load import Override
     from harness.plan.model import Plan
 
+CHECKS = ("checkpatch", "side-effects", "w1", "sparse", "allmodconfig", "nommu")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -112,6 +113,10 @@ PLAN_FLAGS = (
     PlanFlag(
         ("suites",), ("--suite",), "Test suite; may be given several times.",
         {"multiple": True, "metavar": "NAME", "shell_complete": _complete_suites},
+    ),
+    PlanFlag(
+        ("checks",), ("--check",), "Check of the series that boots nothing, or none; may be given several times.",
+        {"multiple": True, "type": click.Choice([*CHECKS, "none"])},
     ),
     PlanFlag(
         ("cases",), ("--case",), "Only the cases that match this glob on SUITE.CASE; may be given several times.",

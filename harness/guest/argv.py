@@ -43,6 +43,7 @@ class Machine:
     bus: str  # how its virtio devices are attached: "device" (virtio-mmio) or "pci"
     cmdline: tuple[str, ...]  # what the kernel must be told on it
     exact: bool = True  # SSH comes up in an exact guest, whose idle time races by
+    tells_nodes: bool = False  # it describes nodes of memory to the kernel: a device tree does, here ACPI would have to
 
 
 # The first machine of an architecture is its default.
@@ -84,6 +85,7 @@ MACHINES: tuple[Machine, ...] = (
         cpu={Accel.TCG: "max,pauth-impdef=on", Accel.KVM: "host"},
         bus="device",
         cmdline=("earlycon",),  # the device tree's stdout-path says where
+        tells_nodes=True,
     ),
 )
 
@@ -131,6 +133,25 @@ def accel_args(accel: Accel) -> list[str]:
 
 def size_args(smp: int, memory_mib: int) -> list[str]:
     return ["-smp", str(smp), "-m", f"{memory_mib}M"]
+
+
+def node_args(machine: Machine, smp: int, memory_mib: int, nodes: int) -> list[str]:
+    """Nodes of memory, each with an equal share of memory and CPUs; the last has what is left over."""
+    if nodes == 1 or not machine.tells_nodes:
+        return []
+    args = []
+    for node in range(nodes):
+        mib = memory_mib // nodes + (memory_mib % nodes if node == nodes - 1 else 0)
+        cpus = [cpu for cpu in range(smp) if min(cpu * nodes // smp, nodes - 1) == node]
+        held = f",cpus={cpus[0]}-{cpus[-1]}" if cpus else ""
+        args += ["-object", f"memory-backend-ram,id=node{node},size={mib}M"]
+        args += ["-numa", f"node,nodeid={node},memdev=node{node}{held}"]
+    return args
+
+
+def node_words(machine: Machine, nodes: int) -> tuple[str, ...]:
+    """Where the machine does not tell, the kernel itself can cut its memory in pieces (CONFIG_NUMA_EMU)."""
+    return (f"numa=fake={nodes}",) if nodes > 1 and not machine.tells_nodes else ()
 
 
 def kernel_args(image: Path, initrd: Path, cmdline: str) -> list[str]:
@@ -204,7 +225,7 @@ PATIENCE: dict[Accel, tuple[str, ...]] = {
 """Under TCG on a busy host a CPU may stand still for longer than the kernel's defaults (10 s, 21 s) allow."""
 
 
-def kernel_cmdline(machine: Machine, accel: Accel, extra: str, *, seed: int | None = None) -> str:
+def kernel_cmdline(machine: Machine, accel: Accel, extra: str, *, nodes: int = 1, seed: int | None = None) -> str:
     """The kernel's command line; `extra` comes last and wins where the kernel takes a parameter's last value.
 
     panic=-1 resets at once, which ends QEMU; printk.devkmsg=on lets marks through however many there are.
@@ -216,6 +237,7 @@ def kernel_cmdline(machine: Machine, accel: Accel, extra: str, *, seed: int | No
         "random.trust_cpu=on",
         "hostname=vmaharness",
         *machine.cmdline,
+        *node_words(machine, nodes),
         *PATIENCE[accel],
         *(seed_words(seed) if seed is not None else ()),
         extra.strip(),
@@ -234,8 +256,9 @@ def qemu_argv(
         *sandbox_args(),
         *machine_args(machine, accel),
         *size_args(config.smp, config.memory_mib),
+        *node_args(machine, config.smp, config.memory_mib, config.nodes),
         *console_args(console),
         *monitor_args(),
         *(free_args(machine, accel) if seed is None else exact_args(machine, seed)),
-        *kernel_args(image, initrd, kernel_cmdline(machine, accel, config.cmdline, seed=seed)),
+        *kernel_args(image, initrd, kernel_cmdline(machine, accel, config.cmdline, nodes=config.nodes, seed=seed)),
     ]

@@ -81,7 +81,7 @@ class Guest:
         self._accel, self._accel_reason = accel or exactly or choose_accel(config.accel, arch)
         self._program = program
         self._gdb = gdb
-        self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline, seed=config.seed)
+        self._cmdline = kernel_cmdline(self._machine, self._accel, config.cmdline, nodes=config.nodes, seed=config.seed)
         self._argv: tuple[str, ...] = ()
         self._keys: Keys | None = None
         self._port = 0

@@ -29,6 +29,7 @@ class Need:
     files: tuple[str, ...] = ()
     module: str = ""
     required: bool = True  # False: a run works without it, but not as well
+    asked_for: bool = False  # only what a plan has to ask for needs it: not installed unasked
 
     def find(self, root: Path = Path("/")) -> str:
         """Where it is; "" if it is missing.  `root` is where the absolute file names start."""
@@ -87,6 +88,15 @@ def _everywhere() -> tuple[Need, ...]:
         Need("Debian archive keys", "debian-archive-keyring", "verifying what is downloaded", files=(keyring,)),
         _program("ccache", "ccache", "a second build takes a tenth of the time", required=False),
         _program("bwrap", "bubblewrap", "confines make and compilers: a patch is untrusted code", required=False),
+        Need("sparse", "sparse", "the check of that name", programs=("sparse",), required=False, asked_for=True),
+        Need(
+            "gcc for riscv64",
+            "gcc-riscv64-linux-gnu",
+            "the check nommu: none of our architectures can be without MMU",
+            programs=("riscv64-linux-gnu-gcc",),
+            required=False,
+            asked_for=True,
+        ),
     )
 
 
@@ -115,7 +125,7 @@ def missing(wanted: Iterable[Need]) -> tuple[Need, ...]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the needs that are not met, or all: Debian packages, one a line."""
     parser = argparse.ArgumentParser(prog="python3 -m harness.host.needs", description=main.__doc__)
-    parser.add_argument("--missing", action="store_true", help="only what is not there")
+    parser.add_argument("--missing", action="store_true", help="only what is not there and every plan may need")
     parser.add_argument("--required", action="store_true", help="only what a run cannot do without")
     parser.add_argument("--explain", action="store_true", help="PACKAGE<tab>WHAT<tab>WHY instead of the package alone")
     parser.add_argument(
@@ -124,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     wanted = needs(args.arch or tuple(Arch))
     if args.missing:
-        wanted = missing(wanted)
+        wanted = tuple(need for need in missing(wanted) if not need.asked_for)
     for need in wanted:
         if need.required or not args.required:
             line = f"{need.package}\t{need.name}\t{need.why}" if args.explain else need.package

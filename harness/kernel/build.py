@@ -228,7 +228,7 @@ class _Work:
         make += [*self._variables(), *targets]
         wrapped = self.sandbox.wrap(
             make, cwd=directory, readable=[self.source], writable=[directory, ccache],
-            env={**_REPRODUCIBLE, **_ccache_settings(ccache, self.source.parent), **env},
+            env={**_REPRODUCIBLE, **ccache_settings(ccache, self.source.parent), **env},
         )  # fmt: skip
         expected, counted, said = 0 if self.objects.compiled else self._expected(), 0, 0.0
 
@@ -327,7 +327,8 @@ def _image_name(info: ArchInfo) -> str:
     return "vmlinux" if info.image_path == "vmlinux" else "image"
 
 
-def _ccache_settings(directory: Path, base: Path) -> dict[str, str]:
+def ccache_settings(directory: Path, base: Path) -> dict[str, str]:
+    """ccache in `directory`, for work below `base`, whose place makes no difference."""
     return {
         "CCACHE_DIR": str(directory),
         "CCACHE_BASEDIR": str(base),

@@ -77,6 +77,12 @@ def read_fragments(paths: Sequence[Path]) -> tuple[Request, ...]:
     return tuple(known.values())
 
 
+def asks_to_be_without(symbol: str, profile: Profile, arch: Arch) -> bool:
+    """Whether kernels of the profile are proven not to have `symbol`; raises what `read_fragments` raises."""
+    requests = read_fragments(fragments_of(profile, arch))
+    return any(request.symbol == symbol and request.value == "n" for request in requests)
+
+
 def _parse(line: str, path: Path, number: int) -> Request | None:
     text = line.strip()
     if match := _UNSET.match(text):

@@ -33,6 +33,7 @@ NONE = "none"
 
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Text = Annotated[str, Field(min_length=1)]
+Check = Literal["checkpatch", "side-effects", "w1", "sparse", "allmodconfig", "nommu"]
 Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True, allow_inf_nan=False)]
 
 
@@ -249,6 +250,12 @@ class Plan(_Part):
         description="Test suites to run, in this order; `vmaharness suites list` names them.",
         examples=[["faults"]],
     )
+    checks: tuple[Check, ...] = Field(
+        default=("checkpatch", "side-effects"),
+        description="What is said of the series without booting it; docs/checks.md tells what each does. The default "
+        "ones read the patches, the others compile what the patches touch.",
+        examples=[["side-effects", "w1"]],
+    )
     cases: tuple[Text, ...] = Field(
         default=(),
         description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them.",
@@ -354,7 +361,12 @@ class Plan(_Part):
     def _no_series(cls, value: str | None) -> str | None:
         return None if value == "none" else value
 
-    @field_validator("arch", "suites", mode="after")
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _no_checks(cls, value: Any) -> Any:
+        return () if value == "none" or (isinstance(value, list | tuple) and list(value) == ["none"]) else value
+
+    @field_validator("arch", "suites", "checks", mode="after")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         _refuse_repeats([str(item) for item in value])

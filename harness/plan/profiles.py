@@ -6,6 +6,7 @@ The architecture's own fragment is not among them: the kernel stage puts it afte
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
@@ -27,6 +28,33 @@ class RegisteredProfile(BaseModel):
     description: str = ""
     fragments: tuple[Text, ...] = Field(min_length=1, examples=[["base", "per-vma-lock"]])
     checkers: Text = Field(default=NONE, examples=["auto"])
+    arch: tuple[Arch, ...] = Field(
+        default=tuple(Arch),
+        min_length=1,
+        description="The architectures that have such a kernel.",
+        examples=[["x86_64"]],
+    )
+    smp: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        strict=True,
+        description="CPUs of its guests; 0: as many as the plan says.",
+        examples=[1],
+    )
+    nodes: int = Field(default=1, ge=1, le=8, strict=True, description="Nodes of memory of its guests.", examples=[2])
+    cmdline: str = Field(
+        default="", description="Words on its command line, before the plan's.", examples=["kasan_multi_shot"]
+    )
+    pace: float = Field(
+        default=1.0,
+        ge=1,
+        le=100,
+        strict=True,
+        allow_inf_nan=False,
+        description="How many times longer everything takes on it: deadlines are multiplied by this.",
+        examples=[3],
+    )
 
 
 class _Registry(RootModel[dict[Name, RegisteredProfile]]):
@@ -49,18 +77,22 @@ def resolve_profiles(plan: Plan, directory: Path) -> tuple[Profile, ...]:
 
 
 def _resolve(profile: ProfilePlan, directory: Path) -> Profile:
-    description, fragments, checkers = "", profile.fragments, profile.checkers
-    if not fragments:
-        registered = registered_profiles(directory)
-        if profile.name not in registered:
-            raise UserError(
-                f"no profile is called {profile.name!r}", fix=_choose(profile.name, list(registered), "profiles")
-            )
-        entry = registered[profile.name]
-        description, fragments = entry.description, entry.fragments
-        checkers = entry.checkers if checkers is None else checkers
-    files = tuple(_fragment(name, profile.name, directory) for name in fragments)
-    return Profile(profile.name, files, description, checkers or NONE)
+    if profile.fragments:
+        files = _fragments(profile.fragments, profile.name, directory)
+        return Profile(profile.name, files, checkers=profile.checkers or NONE)
+    registry = registered_profiles(directory)
+    if profile.name not in registry:
+        raise UserError(f"no profile is called {profile.name!r}", fix=_choose(profile.name, list(registry), "profiles"))
+    found = registry[profile.name]
+    return Profile(
+        profile.name, _fragments(found.fragments, profile.name, directory), found.description,
+        checkers=found.checkers if profile.checkers is None else profile.checkers,
+        arches=found.arch, smp=found.smp, nodes=found.nodes, cmdline=found.cmdline, pace=found.pace,
+    )  # fmt: skip
+
+
+def _fragments(names: Sequence[str], profile: str, directory: Path) -> tuple[Path, ...]:
+    return tuple(_fragment(name, profile, directory) for name in names)
 
 
 def _fragment(name: str, profile: str, directory: Path) -> Path:

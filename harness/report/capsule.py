@@ -223,7 +223,7 @@ def _bad_guest(guest: GuestConfig) -> str:
     times = (guest.boot_s, guest.command_s, guest.silence_s)
     if not all(0 < seconds <= _DAY_S for seconds in times):  # also of no number at all
         return "guest: a deadline that is not between nothing and a day"
-    if not (1 <= guest.smp <= 512 and 128 <= guest.memory_mib <= 1 << 20):
+    if not (1 <= guest.smp <= 512 and 128 <= guest.memory_mib <= 1 << 20 and 1 <= guest.nodes <= 8):
         return "guest: a size that no guest has"
     if len(guest.cmdline) > 4096 or not guest.cmdline.isprintable():
         return "guest.cmdline: not one line"

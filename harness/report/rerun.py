@@ -14,9 +14,10 @@ from pathlib import Path
 from harness.model import Case, RunResult, SuiteResult
 from harness.report.files import KERNEL_SUITE, target_of
 
-_NARROWING = frozenset({"--arch", "--profile", "--suite", "--case", "--out"})  # each takes a value
+_NARROWING = frozenset({"--arch", "--profile", "--suite", "--check", "--case", "--out"})  # each takes a value
 _FLAGS = frozenset({"--json"})
 SERIES_SUITE = "series"  # tree and patches, on the host
+CHECKS_SUITE = "checks"  # the series without a guest, on the host
 
 
 def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
@@ -33,6 +34,8 @@ def rerun_command(result: RunResult, suite: SuiteResult, case: Case) -> str:
         verb = case.name
     elif suite.suite == SERIES_SUITE and not narrow:
         verb = "apply"
+    elif suite.suite == CHECKS_SUITE and not narrow:
+        verb, narrow = "apply", ["--check", case.name.partition(".")[0]]
     elif verb == "run" and suite.suite in _planned_suites(result):
         narrow += ["--suite", suite.suite, "--case", _pattern(suite.suite, case.name)]
     elif not narrow:

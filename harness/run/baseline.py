@@ -153,7 +153,7 @@ class BaselineSteps:
         own, plan = self._own, self._steps.plan
         assert own is not None
         assert target.rootfs is not None
-        config = plan.guest.to_config()
+        config = own.config_of(target)
         commands = [[task.suite.name, *asdict(task.command).values()] for task in own.tasks(target, prepared)]
         unmade = [item.name for item in prepared if item.suite is None]
         parts = [

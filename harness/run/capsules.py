@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.guest.exact import checksum
 from harness.host.cache import remove_tree
-from harness.model import Boot, Case, Command, Finding, Outcome, RunResult, SuiteResult, TargetResult
+from harness.model import Boot, Case, Command, Finding, GuestConfig, Outcome, RunResult, SuiteResult, TargetResult
 from harness.plan.model import Plan
 from harness.report.capsule import RECORD, Capsule, ExactRun, Part, Program, directory_name, dump
 from harness.report.files import KERNEL_SUITE, Layout
@@ -37,7 +37,9 @@ def leave(result: RunResult, plan: Plan, layout: Layout, targets: Sequence[Targe
     writer = _Writer(result, plan, layout, store)
     done = []
     for target, found in zip(targets, result.targets, strict=True):
-        suites = tuple(writer.suite(suite, found, account_of(target), target.prepared) for suite in found.suites)
+        config = target.profile.guest(plan.guest.to_config())
+        account = account_of(target)
+        suites = tuple(writer.suite(suite, found, config, account, target.prepared) for suite in found.suites)
         done.append(replace(found, suites=suites))
     return replace(result, targets=tuple(done), notes=(*result.notes, *writer.notes))
 
@@ -58,21 +60,22 @@ class _Writer:
     _names: set[str] = field(default_factory=set)
 
     def suite(
-        self, suite: SuiteResult, target: TargetResult, runner: TargetAccount | None, prepared: Sequence[Prepared]
-    ) -> SuiteResult:
+        self, suite: SuiteResult, target: TargetResult, config: GuestConfig, runner: TargetAccount | None,
+        prepared: Sequence[Prepared],
+    ) -> SuiteResult:  # fmt: skip
         cases = []
         for case in suite.cases:
-            place = self._write(suite, case, target, runner, prepared) if is_failure(case) else None
+            place = self._write(suite, case, target, config, runner, prepared) if is_failure(case) else None
             cases.append(replace(case, capsule=place) if place is not None else case)
         return replace(suite, cases=tuple(cases))
 
     def _write(
-        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetAccount | None,
+        self, suite: SuiteResult, case: Case, target: TargetResult, config: GuestConfig, runner: TargetAccount | None,
         prepared: Sequence[Prepared],
     ) -> Path | None:  # fmt: skip
         place = self.layout.capsule(self._name(suite, case))
         try:
-            capsule = self._capsule(suite, case, target, runner, prepared)
+            capsule = self._capsule(suite, case, target, config, runner, prepared)
             remove_tree(place)
             place.mkdir(parents=True)
             self._fill(place, capsule, case, target)
@@ -94,12 +97,11 @@ class _Writer:
         return name
 
     def _capsule(
-        self, suite: SuiteResult, case: Case, target: TargetResult, runner: TargetAccount | None,
+        self, suite: SuiteResult, case: Case, target: TargetResult, config: GuestConfig, runner: TargetAccount | None,
         prepared: Sequence[Prepared],
     ) -> Capsule:  # fmt: skip
         build, boot = target.build, _boot_of(case, target)
         runs, command = _command_of(suite.suite, case.name, runner)
-        config = self.plan.guest.to_config()
         if boot is not None:
             config = replace(config, accel=boot.accel.value, machine=boot.machine, seed=boot.seed)
         before = runner.cases if runner is not None and case.log is not None else []

@@ -35,6 +35,7 @@ from harness.plan.model import Plan
 from harness.report import capsule as capsule_file
 from harness.run import base, capsules, history
 from harness.run.baseline import BaselineSteps
+from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
 from harness.run.outcomes import account_of, checker_cases, done, no_result, stage_case, target_result
@@ -60,6 +61,9 @@ def run_plan(
         emit(Event(EventKind.NOTE, text=case.message))  # now rather than after an hour
     steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit)
     baseline = BaselineSteps(steps, processes=processes, cache=cache)
+    checks = CheckSteps(steps, processes=processes, cache=cache)
+    if plan.series is not None:
+        checks.add()
     if goal is Goal.RUN and plan.series is not None:
         baseline.add()
 
@@ -68,7 +72,7 @@ def run_plan(
         history.save(cache.root / "times.json", times)
         targets = tuple(target_result(target) for target in steps.targets)
         standing = stand(
-            _host_suites(steps, error), targets, baseline.result,
+            _host_suites(steps, checks.result, error), targets, baseline.result,
             plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
         )  # fmt: skip
         outcome, message = overall(standing.suites, strict=plan.strict)
@@ -79,7 +83,7 @@ def run_plan(
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
             host_suites=standing.host_suites, targets=standing.targets, steps=times,
-            notes=(*_notes(steps), *standing.notes), outcome=outcome, message=message, base=_base(steps),
+            notes=(*_notes(steps), *checks.notes, *standing.notes), outcome=outcome, message=message, base=_base(steps),
             baseline=standing.baseline, checkers=_checkers(steps),
         )  # fmt: skip
         return capsules.leave(result, plan, steps.layout, steps.targets, cache.root / "store")
@@ -90,6 +94,7 @@ def run_plan(
         publish(account(error))
         raise
     finally:
+        checks.close()
         baseline.close()
         steps.close()
     result = account(None)
@@ -167,7 +172,7 @@ def _checkers(steps: Steps) -> tuple[CheckedKernel, ...]:
 def _notes(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
     series = done(steps.series)
-    notes = [*steps.archives.notes, *(series.warnings if series is not None else ())]
+    notes = [*steps.notes, *steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
     notes += [kernel.text for kernel in _checkers(steps) if kernel.left_out or not kernel.checkers]
@@ -193,8 +198,8 @@ def _base(steps: Steps) -> BaseReport | None:
     return choice.report if applied is None else base.after(choice.report, applied)
 
 
-def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult, ...]:
-    """What ran on the host: the series itself, and tools/testing/vma."""
+def _host_suites(steps: Steps, checks: SuiteResult | None, error: HarnessError | None) -> tuple[SuiteResult, ...]:
+    """What ran on the host: the series itself, its checks, and tools/testing/vma."""
     cases = [
         stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
     ]
@@ -203,6 +208,7 @@ def _host_suites(steps: Steps, error: HarnessError | None) -> tuple[SuiteResult,
     found = [
         SuiteResult("series", "host", "", (*(case for case in cases if case is not None), *checked), output=output)
     ]
+    found += [checks] if checks is not None and done(steps.applied) is not None else []
     vma = done(steps.host_vma)
     if vma is not None:
         found.append(vma)

@@ -30,8 +30,21 @@ from harness.host.sandbox import Sandbox, probe
 from harness.kernel.apply import apply_checkers
 from harness.kernel.build import Builder
 from harness.kernel.decode import Decoder
+from harness.kernel.kconfig import asks_to_be_without
 from harness.kernel.source import resolve_tree
-from harness.model import AppliedTree, Arch, Build, Case, Outcome, Profile, Rootfs, Series, SuiteResult, Tree
+from harness.model import (
+    AppliedTree,
+    Arch,
+    Build,
+    Case,
+    GuestConfig,
+    Outcome,
+    Profile,
+    Rootfs,
+    Series,
+    SuiteResult,
+    Tree,
+)
 from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
@@ -73,6 +86,21 @@ class Target:
     @property
     def name(self) -> str:
         return f"{self.arch} {self.profile.name}"
+
+
+def targets_of(profiles: Sequence[Profile], arches: Sequence[Arch]) -> tuple[list[Target], list[str]]:
+    """What a plan's profiles and architectures make, and a note for each pair that there is no kernel of.
+
+    Raises UserError where nothing is left.
+    """
+    targets, notes = [], []
+    for profile in profiles:
+        targets += [Target(arch, profile) for arch in arches if arch in profile.arches]
+        if missing := [arch.value for arch in arches if arch not in profile.arches]:
+            notes.append(f"profile {profile.name} is for {', '.join(profile.arches)}: none on {', '.join(missing)}")
+    if not targets:
+        raise UserError("; ".join(notes), fix="choose another profile, or an architecture that has it (--arch)")
+    return targets, notes
 
 
 def first_error(build: Build) -> str:
@@ -131,7 +159,7 @@ class Steps:
         self.prefix = ""  # of the steps' names
         self.checked: dict[str, Node[AppliedTree]] = {}  # by what profiles say of their checkers
         self._add_checkers()
-        self.targets = [Target(arch, profile) for profile in self.profiles for arch in plan.arch]
+        self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
         if goal.reaches(Goal.CONFIG):
             self._add_targets()
@@ -145,6 +173,15 @@ class Steps:
         other._checkouts, other.checked = {}, {}
         other._add_checkers()
         return other
+
+    @property
+    def arches(self) -> tuple[Arch, ...]:
+        """The architectures that there is a target of, in the plan's order."""
+        return tuple(arch for arch in self.plan.arch if any(target.arch is arch for target in self.targets))
+
+    def config_of(self, target: Target) -> GuestConfig:
+        """The guests of a target: as the plan says, and as its kernel needs them."""
+        return target.profile.guest(self.plan.guest.to_config())
 
     # --- the graph --------------------------------------------------------------------------------------------
 
@@ -204,12 +241,12 @@ class Steps:
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
         shop = Workshop(self._processes, self._cache, self.sandbox, self.archives(guest_suite()), self.jobs)
-        prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.plan.arch}
+        prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.arches}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
         makers = {"faults": shop.faults, "hazards": shop.hazards}
         for name in (name for name in self.plan.suites if name in makers):
-            for arch in self.plan.arch:
+            for arch in self.arches:
 
                 def compile_program(report: Report, name: str = name, arch: Arch = arch) -> Prepared:
                     return makers[name](arch, report.say)
@@ -219,11 +256,11 @@ class Steps:
 
     def _add_vma(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
         native = host_arch()
-        needed = ([native] if native else []) + [arch for arch in self.plan.arch if arch is not native]
+        needed = ([native] if native else []) + [arch for arch in self.arches if arch is not native]
         for arch in needed:
 
             def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
-                source = self._source(self.applied, report)
+                source = self.source(self.applied, report)
                 program = shop.vma_program(self.applied.value, arch, source, report.say)
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
@@ -350,7 +387,7 @@ class Steps:
 
         return check
 
-    def _source(self, tree: Node[AppliedTree], report: Report) -> Callable[[], Path]:
+    def source(self, tree: Node[AppliedTree], report: Report) -> Callable[[], Path]:
         """Gives a tree's files, written when something first asks for them."""
         with self._taking:
             if tree not in self._checkouts:
@@ -373,7 +410,7 @@ class Steps:
         def configure(report: Report) -> Outcome:
             tree = self.tree_of(target.profile)
             config, report.cached = self.builder.configure(
-                tree.value, target.arch, target.profile, source=self._source(tree, report), say=report.say
+                tree.value, target.arch, target.profile, source=self.source(tree, report), say=report.say
             )
             if config is None:
                 report.good, report.text = False, "the tree's own kconfig failed"
@@ -392,7 +429,7 @@ class Steps:
         def build(report: Report) -> Build:
             log, tree = self.layout.build_log(target.arch, target.profile.name), self.tree_of(target.profile)
             build = self.builder.build(
-                tree.value, target.arch, target.profile, source=self._source(tree, report), jobs=self.jobs,
+                tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
                 nice=lambda: self._nice(target.build), say=report.say, log=log,
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
@@ -421,7 +458,7 @@ class Steps:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=replace(self.plan.guest.to_config(), seed=seed), jobs=jobs,
+            config=replace(self.config_of(target), seed=seed), jobs=jobs,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
             on_death=lambda death: self._emit(
@@ -438,15 +475,21 @@ class Steps:
                 shutil.copyfile(path, place / name)
 
     def tasks(self, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
-        """The commands that the plan asks for, at all seeds."""
+        """The commands that the plan asks for, as the target's kernel can run them, at all seeds."""
         if self.plan.exact:
             return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
         suites = [item.suite for item in prepared if item.suite is not None]
-        return select(suites, self.plan.cases, target.arch, self.plan.guest.smp)
+        return self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
 
     def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
         suites = [item.suite.at_seed(seed) for item in prepared if isinstance(item.suite, ExactSuite)]
-        return select(suites, self.plan.cases, target.arch, self.plan.guest.smp, seed=seed)
+        return self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp, seed=seed))
+
+    @staticmethod
+    def _fit(target: Target, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks as the target's kernel can run them."""
+        lockless = asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
+        return [task.on_kernel(pace=target.profile.pace, has_vma_locks=not lockless) for task in tasks]
 
     def _test_at(self, seed: int, target: Target, prepared: list[Prepared], report: Report) -> ExactRunner:
         """One seed.  What the machine gets in the way of is an error of this seed alone."""

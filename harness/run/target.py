@@ -63,6 +63,14 @@ class Task:
         """`hazards.same.unmap.2`."""
         return f"{self.suite.name}.{self.command.name}"
 
+    def on_kernel(self, *, pace: float, has_vma_locks: bool) -> Task:
+        """The same for a kernel that is slower by a factor, or has no VMA locks to take."""
+        command = replace(
+            self.command, timeout_s=self.command.timeout_s * pace,
+            exercises_vma_locks=self.command.exercises_vma_locks and has_vma_locks,
+        )  # fmt: skip
+        return replace(self, command=command)
+
 
 class TargetAccount(Protocol):
     """What became of a target's tasks: what results and capsules are made of."""

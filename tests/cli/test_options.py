@@ -8,10 +8,10 @@ from typing import get_args
 import click
 import pytest
 
-from harness.cli.options import PLAN_FLAGS
+from harness.cli.options import CHECKS, PLAN_FLAGS
 from harness.data import plans_dir
 from harness.model import Arch
-from harness.plan.model import GuestPlan, Plan
+from harness.plan.model import Check, GuestPlan, Plan
 from tests.cli.conftest import Invoke
 from tests.cli.fakes import FakeEngine
 
@@ -43,6 +43,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged",
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
+        "--check", "w1", "--check", "sparse",
         "--case", "faults.*", "--baseline", "always", "--strict", "--known", "known.yaml", "--retries", "9",
         "--flaky", "allow", "--exact", "--seeds", "2..4",
         "--accel", "tcg", "--machine", "q35", "--smp", "4", "--mem", "2G", "--cmdline", "a=b c",
@@ -55,7 +56,8 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
         "profiles": [{"name": "lockdep", "fragments": []},
                      {"name": "mine", "fragments": ["base", f"{place}/mine.config"]}],
-        "suites": ["faults", "vma"], "cases": ["faults.*"], "baseline": "always", "strict": True,
+        "suites": ["faults", "vma"], "checks": ["w1", "sparse"], "cases": ["faults.*"], "baseline": "always",
+        "strict": True,
         "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow", "exact": True, "seeds": [2, 3, 4],
         "guest": {"accel": "tcg", "machine": "q35", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.5,
                   "command_s": 2.0, "silence_s": 3.0},
@@ -67,6 +69,11 @@ def test_no_flags_are_the_default_plan(invoke: Invoke) -> None:
     plan = _plan(invoke)
     assert plan.series == str(plans_dir().parent / "patches" / "demo")
     assert plan.model_copy(update={"series": None}) == Plan()
+
+
+def test_no_check_at_all_is_said_by_a_word(invoke: Invoke) -> None:
+    assert _plan(invoke, "--check", "none").checks == ()
+    assert get_args(Check) == CHECKS
 
 
 def test_flags_win_over_a_plan_and_a_plan_over_nothing(place: Path, invoke: Invoke) -> None:

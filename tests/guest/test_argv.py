@@ -11,12 +11,14 @@ from harness.guest import argv
 from harness.model import Accel, Arch, GuestConfig
 
 
-def whole(arch: Arch, accel: Accel, machine: str = "auto", cmdline: str = "", seed: int | None = None) -> list[str]:
+def whole(
+    arch: Arch, accel: Accel, machine: str = "auto", cmdline: str = "", *, seed: int | None = None, nodes: int = 1
+) -> list[str]:
     return argv.qemu_argv(
         Path("/usr/bin/qemu"),
         argv.find_machine(arch, machine),
         accel,
-        GuestConfig(machine=machine, smp=3, memory_mib=768, cmdline=cmdline, seed=seed),
+        GuestConfig(machine=machine, smp=3, memory_mib=768, cmdline=cmdline, seed=seed, nodes=nodes),
         image=Path("/b/image"),
         initrd=Path("/s/initrd"),
         console=Path("/o/console.log"),
@@ -129,3 +131,35 @@ def test_a_comma_in_a_path_is_no_new_option() -> None:
 
 def test_a_stub_for_gdb_is_on_a_socket_and_no_port() -> None:
     assert argv.debug_args() == ["-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]
+
+
+def test_nodes_of_memory_are_told_by_a_device_tree_or_made_by_the_kernel() -> None:
+    words = whole(Arch.ARM64, Accel.TCG, nodes=2)
+    assert [words[at + 1] for at, word in enumerate(words) if word in ("-object", "-numa")] == [
+        "memory-backend-ram,id=node0,size=384M",
+        "node,nodeid=0,memdev=node0,cpus=0-1",
+        "memory-backend-ram,id=node1,size=384M",
+        "node,nodeid=1,memdev=node1,cpus=2-2",
+        "rng-random,id=rng0,filename=/dev/urandom",
+    ]
+    assert "numa=fake" not in value(words, "-append")
+    for machine in argv.machine_names(Arch.X86_64):
+        words = whole(Arch.X86_64, Accel.TCG, machine, nodes=2)
+        assert "numa=fake=2" in value(words, "-append").split()
+        assert "-numa" not in words
+    for arch in Arch:
+        words = whole(arch, Accel.TCG)
+        assert "-numa" not in words
+        assert "numa=" not in value(words, "-append")
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 8])
+@pytest.mark.parametrize("smp", [1, 2, 5, 8])
+def test_every_cpu_and_every_mebibyte_is_in_one_node(smp: int, nodes: int) -> None:
+    words = argv.node_args(argv.find_machine(Arch.ARM64, "virt"), smp, 1001, nodes)
+    sizes = [int(word.rpartition("=")[2][:-1]) for word in words if word.startswith("memory-backend")]
+    ranges = [word.partition("cpus=")[2] for word in words if "cpus=" in word]
+    cpus = [
+        cpu for first, _, last in (text.partition("-") for text in ranges) for cpu in range(int(first), int(last) + 1)
+    ]
+    assert (len(sizes), sum(sizes), cpus) == (nodes, 1001, list(range(smp)))

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from harness.errors import InputError, UserError
 from harness.kernel.explain import explain
-from harness.kernel.kconfig import Request, fragments_of, merged, read_config, read_fragments, requests_digest, verify
+from harness.kernel.kconfig import (
+    Request,
+    asks_to_be_without,
+    fragments_of,
+    merged,
+    read_config,
+    read_fragments,
+    requests_digest,
+    verify,
+)
 from harness.kernel.kconfig_language import KconfigTree, parse_expression, read_kconfig
 from harness.model import Arch, Profile
 
@@ -51,6 +60,11 @@ class TestFragments:
         with pytest.raises(InputError) as caught:
             read_fragments([one, two])
         assert str(caught.value) == f"{two}:1: CONFIG_A is asked for twice: {one}:2 wants y"
+
+    def test_what_a_profile_proves_to_be_absent(self, tmp_path: Path) -> None:
+        own = Profile("up", (fragment(tmp_path, "CONFIG_SMP=n\nCONFIG_MMU=y\n"),))
+        asked = {name: asks_to_be_without(name, own, Arch.ARM64) for name in ("SMP", "MMU", "PER_VMA_LOCK")}
+        assert asked == {"SMP": True, "MMU": False, "PER_VMA_LOCK": False}
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be read"):

@@ -182,7 +182,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase: auto\n"
         "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nbase_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config], checkers: checks}]\n"
-        "suites: [faults]\ncases: ['faults.*']\n"
+        "suites: [faults]\nchecks: [w1]\ncases: ['faults.*']\n"
         "baseline: always\nstrict: true\nknown: known.yaml\nretries: 9\nflaky: allow\n"
         "exact: true\nseeds: [1, 5..7]\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
@@ -197,7 +197,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"],
                       "checkers": f"{tmp_path}/checks"}],
-        "suites": ["faults"], "cases": ["faults.*"], "baseline": "always", "strict": True,
+        "suites": ["faults"], "checks": ["w1"], "cases": ["faults.*"], "baseline": "always", "strict": True,
         "known": f"{tmp_path}/known.yaml", "retries": 9, "flaky": "allow",
         "exact": True, "seeds": [1, 5, 6, 7],
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,

@@ -8,7 +8,7 @@ import pytest
 
 from harness.data import fragments_dir
 from harness.errors import InputError, UserError
-from harness.model import Profile
+from harness.model import Arch, GuestConfig, Profile
 from harness.plan.model import Plan
 from harness.plan.profiles import fragment_names, registered_profiles, resolve_profiles
 
@@ -79,6 +79,31 @@ def test_a_broken_registry_is_named_with_its_line(kconfigs: Path) -> None:
     with pytest.raises(InputError) as caught:
         registered_profiles(kconfigs)
     assert str(caught.value) == f"{registry}:2: lockdep.fragments: must not be empty"
+
+
+def test_what_a_profile_asks_of_its_guests(kconfigs: Path) -> None:
+    registry = kconfigs / "profiles.yaml"
+    registry.write_text(
+        "slow:\n  fragments: [base]\n  arch: [x86_64]\n  smp: 1\n  nodes: 2\n  cmdline: word\n  pace: 3\n"
+    )
+    (profile,) = resolve_profiles(_plan("slow"), kconfigs)
+    assert profile.arches == (Arch.X86_64,)
+    planned = GuestConfig(smp=4, cmdline="mine", boot_s=10.0, command_s=20.0, silence_s=30.0, memory_mib=512)
+    assert profile.guest(planned) == GuestConfig(
+        smp=1, nodes=2, cmdline="word mine", boot_s=30.0, command_s=60.0, silence_s=90.0, memory_mib=512
+    )
+    assert Profile("plain", ()).guest(planned) == planned
+    for line, message in (
+        ("arch: [riscv]", "slow.arch[0]: must be one of x86_64, arm64, not the text 'riscv'"),
+        ("arch: []", "slow.arch: must not be empty"),
+        ("smp: -1", "slow.smp: must be at least 0, not the number -1"),
+        ("nodes: 0", "slow.nodes: must be at least 1, not the number 0"),
+        ("pace: 0.5", "slow.pace: must be at least 1.0, not the number 0.5"),
+    ):
+        registry.write_text(f"slow:\n  fragments: [base]\n  {line}\n")
+        with pytest.raises(InputError) as caught:
+            registered_profiles(kconfigs)
+        assert str(caught.value) == f"{registry}:3: {message}"
 
 
 @pytest.mark.skipif(not (fragments_dir() / "profiles.yaml").exists(), reason="no registry yet")

@@ -72,6 +72,8 @@ def test_host_cases() -> None:
     series, vma = result.host_suites
     assert rerun_command(result, series, series.cases[0]) == "vmaharness apply"
     assert rerun_command(result, vma, vma.cases[0]) == "vmaharness run --suite vma --case vma.merge_new"
+    checks = SuiteResult("checks", "host", "", (Case("checks", "w1.arm64.mm/vma.c", Outcome.FAIL, message="warning"),))
+    assert rerun_command(result, checks, checks.cases[0]) == "vmaharness apply --check w1"
 
 
 @given(st.text(min_size=1))

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import GuestLost
-from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Outcome
+import pytest
+
+from harness.errors import GuestLost, UserError
+from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Outcome, Profile
 from harness.run.probe import PROBE
+from harness.run.steps import targets_of
 from harness.run.target import MAX_BOOTS, TargetRunner, Task, by_suite, lines_after, select
 
 DIGEST = "d" * 64
@@ -254,3 +257,22 @@ def test_cases_are_grouped_by_suite() -> None:
         2.0,
     )
     assert second.suite == "faults"
+
+
+def test_a_kernel_without_vma_locks_is_not_asked_to_take_them() -> None:
+    (task,) = select([TwoCases(("idle",))], (), Arch.ARM64, 1)
+    assert task.command.exercises_vma_locks
+    slow = task.on_kernel(pace=3.0, has_vma_locks=True).command
+    assert (slow.timeout_s, slow.exercises_vma_locks) == (3.0, True)
+    assert not task.on_kernel(pace=1.0, has_vma_locks=False).command.exercises_vma_locks
+
+
+def test_a_profile_has_targets_where_there_is_such_a_kernel() -> None:
+    every, up = Profile("lockdep", ()), Profile("up", (), arches=(Arch.X86_64,))
+    targets, notes = targets_of([every, up], [Arch.X86_64, Arch.ARM64])
+    assert [target.name for target in targets] == ["x86_64 lockdep", "arm64 lockdep", "x86_64 up"]
+    assert notes == ["profile up is for x86_64: none on arm64"]
+    targets, notes = targets_of([every, up], [Arch.ARM64])
+    assert [target.name for target in targets] == ["arm64 lockdep"]
+    with pytest.raises(UserError, match="profile up is for x86_64: none on arm64"):
+        targets_of([up], [Arch.ARM64])
