@@ -92,12 +92,12 @@ class Workshop:
 def unseedable(prepared: Sequence[Prepared]) -> tuple[Case, ...]:
     """What exact guests have nothing to do with: a case that says so for each such suite."""
     why = "does not run in exact guests"
-    cases = (
-        item.case or Case(item.name, "exact", Outcome.SKIP, message=f"{item.name} {why}")
-        for item in prepared
-        if not isinstance(item.suite, ExactSuite)
-    )
-    return tuple(cases)
+    found: list[Case] = []
+    for item in (item for item in prepared if not isinstance(item.suite, ExactSuite)):
+        found += item.cases
+        if item.suite is not None or not item.cases:
+            found.append(Case(item.name, "exact", Outcome.SKIP, message=f"{item.name} {why}"))
+    return tuple(found)
 
 
 def prepared_vma(program: VmaProgram) -> Prepared:

@@ -129,8 +129,9 @@ class KselftestSuite:
 
 
 def payload(programs: Mapping[str, Path]) -> Payload:
-    """What the suite wants in the guest: static programs, by COLLECTION/PROGRAM; no libraries."""
-    return Payload(files=tuple(PayloadFile(f"{GUEST_DIRECTORY}/{key}", path) for key, path in programs.items()))
+    """What the suite wants in the guest: the programs, by COLLECTION/PROGRAM, and the C library."""
+    files = tuple(PayloadFile(f"{GUEST_DIRECTORY}/{key}", path) for key, path in programs.items())
+    return Payload(files, ("libc6",) if files else ())
 
 
 # --- the program's own case -----------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(host_arch() is not Arch.X86_64, reason="the fake
 
 
 def _table(*keys: str) -> Table:
-    tests = (Selftest(key.replace("/", "-"), *key.split("/"), 1.0, "a test of the harness") for key in keys)
+    split = ((key, *key.split("/")) for key in keys)
+    tests = (Selftest(key.replace("/", "-"), place, name, 1.0, "a test of ours") for key, place, name in split)
     return Table((), tuple(tests))
 
 
