@@ -501,6 +501,11 @@ class Command:
     cases: tuple[str, ...]
     timeout_s: float  # at hardware speed; scaled by the caller
     exercises_vma_locks: bool = False  # vma_lock_success of /proc/vmstat must grow
+    further_cases: bool = False  # it reports more, called CASE.SOMETHING, which nobody knows before it has run
+
+    def reports(self, case: str) -> bool:
+        """Whether a case of this name is of this command."""
+        return case in self.cases or (self.further_cases and any(case.startswith(f"{name}.") for name in self.cases))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ EXTRA_APPLETS = (
 )  # fmt: skip
 """For people at `vmaharness boot`, where this busybox has them."""
 
-_FORMAT = 1  # counts changes of the layout that the inputs do not show
+_FORMAT = 2  # counts changes of the layout that the inputs do not show
 _FSTAB = """\
 proc /proc proc defaults 0 0
 sys /sys sysfs defaults 0 0
@@ -159,8 +159,8 @@ def assemble(info: ArchInfo, system: Path, programs: Sequence[Program]) -> bytes
 def _skeleton() -> list[cpio.Entry]:
     places = ("bin", "etc", "dev", "dev/pts", "proc", "sys", "tmp", "run", "root", "mnt", "usr", "var")
     files = {
-        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
-        "etc/group": "root:x:0:\n",
+        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+        "etc/group": "root:x:0:\nnobody:x:65534:\n",
         "etc/shells": "/bin/sh\n",
         "etc/profile": "export PS1='guest:\\w# '\n",
         "etc/fstab": _FSTAB,

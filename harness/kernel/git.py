@@ -5,6 +5,7 @@ Knows nothing of kernels or patches.  Commits made here depend on their input al
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -137,6 +138,18 @@ def blobs_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, str]:
         raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
     kinds = [line.decode("utf-8", "replace").split(" ") for line in lines]
     return {path: words[1] if words[0] == "blob" else "" for path, words in zip(asked, kinds, strict=True)}
+
+
+def content_of(git: Git, commit: str, paths: Sequence[str]) -> str:
+    """A name for all that a commit has at these paths, files and directories.  Raises InfraError."""
+    names = "".join(f"{commit}:{path}\n" for path in paths)
+    done = git.run("cat-file", "--batch-check=%(objectname)", input=names.encode())
+    lines = done.stdout.split(b"\n")[:-1]
+    if not done.ok or len(lines) != len(paths):
+        raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
+    # git answers "NAME missing" where there is nothing, and NAME has the commit.
+    found = [b"" if line.endswith(b" missing") else line for line in lines]
+    return hashlib.sha256(repr([*zip(paths, found, strict=True)]).encode()).hexdigest()[:40]
 
 
 def contents_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, bytes]:

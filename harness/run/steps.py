@@ -54,7 +54,15 @@ from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.repairing import read_repaired
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix, read_checkers
-from harness.run.suites import DESCRIPTIONS, Prepared, Workshop, prepared_vma, run_on_host, unseedable
+from harness.run.suites import (
+    DESCRIPTIONS,
+    Prepared,
+    Workshop,
+    prepared_kselftest,
+    prepared_vma,
+    run_on_host,
+    unseedable,
+)
 from harness.run.target import TargetAccount, TargetRunner, Task, select
 from harness.series.read import read_series
 from harness.suites.suite import ExactSuite
@@ -63,7 +71,7 @@ from harness.verdict.console import is_fatal
 
 T = TypeVar("T")
 
-_OF_FILES = ("config", "compile", "vma")  # what steps use that read the tree's files
+_OF_FILES = ("config", "compile", "vma", "selftests")  # what steps use that read the tree's files
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
@@ -244,6 +252,8 @@ class Steps:
         prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.arches}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
+        if "kselftest" in self.plan.suites:
+            self._add_kselftest(shop, prepared)
         makers = {"faults": shop.faults, "hazards": shop.hazards}
         for name in (name for name in self.plan.suites if name in makers):
             for arch in self.arches:
@@ -274,6 +284,20 @@ class Steps:
                     return prepared_vma(program.value)
 
                 prepared[arch].append(self.add(f"vma suite {arch}", prepare, needs=[program]))
+
+    def _add_kselftest(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
+        for arch in self.plan.arch:
+
+            def compile_selftests(report: Report, arch: Arch = arch) -> Prepared:
+                found = shop.selftests(self.applied.value, arch, self.source(self.applied, report), report.say)
+                bad = [one for one in found.missing if one.outcome is Outcome.FAIL]
+                report.cached, report.good = found.cached, not bad
+                report.text = f"{bad[0].key}: {bad[0].message}" if bad else f"{len(found.programs)} programs"
+                return prepared_kselftest(found, self.plan.cases)
+
+            prepared[arch].append(
+                self.add(f"kselftest programs {arch}", compile_selftests, needs=[self.applied], uses="selftests")
+            )
 
     def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
         def make(report: Report) -> Rootfs:
@@ -528,7 +552,7 @@ class Steps:
             say=report.say, retries=self.plan.retries,
             start=lambda number: self.guest(target, number, report.say),
         )  # fmt: skip
-        runner.cases.extend(item.case for item in prepared if item.case is not None)
+        runner.cases.extend(case for item in prepared for case in item.cases)
         if build.outcome is Outcome.PASS:
             runner.run()
         else:

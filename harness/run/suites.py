@@ -12,8 +12,11 @@ from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
+from harness.kernel.git import Git, content_of
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
-from harness.suites import faults, hazards, vma
+from harness.run.target import wanted
+from harness.suites import faults, hazards, kselftest, vma
+from harness.suites.kselftest_programs import KselftestBuilder, Selftests
 from harness.suites.programs import build_program
 from harness.suites.suite import ExactSuite, Suite
 from harness.suites.vma_program import VmaBuilder, VmaProgram
@@ -22,6 +25,7 @@ DESCRIPTIONS = {
     "vma": "tools/testing/vma of the tree under test, on the host and in each guest; one case for each of its tests",
     "faults": "page faults of every kind, alone and against threads that change the mappings around them",
     "hazards": "what is known to go wrong around VMA locks: races, storms, reuse, refusals, kills, bad pointers",
+    "kselftest": "selected selftests of the tree under test (tools/testing/selftests/mm and /proc), built from it",
 }
 
 
@@ -29,6 +33,7 @@ _REVIVED: dict[str, Callable[[Command], Suite]] = {
     "vma": lambda command: vma.VmaSuite(command.cases),
     "faults": lambda _: faults.FaultsSuite(),
     "hazards": lambda _: hazards.HazardsSuite(),
+    "kselftest": lambda _: kselftest.KselftestSuite(),
 }
 
 
@@ -41,12 +46,12 @@ def revive(name: str, command: Command) -> Suite:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A suite ready for one architecture; without a `suite`, `case` says why there is nothing to run."""
+    """A suite ready for one architecture; `cases` say of what there is nothing to run, and why."""
 
     name: str
     suite: Suite | None
     payload: Payload = field(default_factory=Payload)
-    case: Case | None = None
+    cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,15 @@ class Workshop:
         builder = VmaBuilder(self.processes, self.cache, self.sandbox, self.archive)
         return builder.build(arch, applied.tree_id, source, jobs=self.jobs, say=say)
 
+    def selftests(self, applied: AppliedTree, arch: Arch, source: Callable[[], Path], say: Say) -> Selftests:
+        """The selected selftests of the tree for an architecture."""
+
+        def content(paths: Sequence[str]) -> str:
+            return content_of(Git(self.processes, applied.repo), applied.commit, paths)
+
+        builder = KselftestBuilder(self.processes, self.cache, self.sandbox, self.archive)
+        return builder.build(kselftest.table(), arch, content, source, jobs=self.jobs, say=say)
+
     def faults(self, arch: Arch, say: Say) -> Prepared:
         say(f"compiling the page-fault programs for {arch}")
         program = build_program("faults", arch, processes=self.processes, cache=self.cache)
@@ -78,24 +92,40 @@ class Workshop:
 def unseedable(prepared: Sequence[Prepared]) -> tuple[Case, ...]:
     """What exact guests have nothing to do with: a case that says so for each such suite."""
     why = "does not run in exact guests"
-    cases = (
-        item.case or Case(item.name, "exact", Outcome.SKIP, message=f"{item.name} {why}")
-        for item in prepared
-        if not isinstance(item.suite, ExactSuite)
-    )
-    return tuple(cases)
+    found: list[Case] = []
+    for item in (item for item in prepared if not isinstance(item.suite, ExactSuite)):
+        found += item.cases
+        if item.suite is not None or not item.cases:
+            found.append(Case(item.name, "exact", Outcome.SKIP, message=f"{item.name} {why}"))
+    return tuple(found)
 
 
 def prepared_vma(program: VmaProgram) -> Prepared:
     """The vma suite of a program, or the case that says that there is none."""
     if program.program is None:
-        return Prepared("vma", None, case=vma_build_case(program))
+        return Prepared("vma", None, cases=(vma_build_case(program),))
     return Prepared("vma", vma.VmaSuite(program.tests), vma.payload(program.program))
 
 
 def vma_build_case(program: VmaProgram) -> Case:
     log = program.log.read_text(errors="replace")
     return Case("vma", "build", program.outcome, message=program.message, detail=log[-16_000:])
+
+
+def prepared_kselftest(selftests: Selftests, patterns: Sequence[str]) -> Prepared:
+    """The kselftest suite of what was built, with a case for each test that is asked for and was not."""
+    log = selftests.log.read_text(errors="replace")[-16_000:]
+    missing = {one.key: one for one in selftests.missing}
+    cases = tuple(
+        Case(
+            kselftest.NAME, test.name, missing[test.key].outcome, message=missing[test.key].message,
+            detail=log if missing[test.key].outcome is Outcome.FAIL else "",
+        )
+        for test in kselftest.table().tests
+        if test.key in missing and wanted(patterns, kselftest.NAME, test.name)
+    )  # fmt: skip
+    suite = kselftest.KselftestSuite(tuple(selftests.programs)) if selftests.programs else None
+    return Prepared(kselftest.NAME, suite, kselftest.payload(selftests.programs), cases)
 
 
 def run_on_host(program: VmaProgram, processes: Processes, sandbox: Sandbox) -> SuiteResult:

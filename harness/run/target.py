@@ -71,6 +71,10 @@ class Task:
         )  # fmt: skip
         return replace(self, command=command)
 
+    def reports(self, suite: str, case: str) -> bool:
+        """Whether this case is of this command."""
+        return suite == self.suite.name and self.command.reports(case)
+
 
 class TargetAccount(Protocol):
     """What became of a target's tasks: what results and capsules are made of."""
@@ -145,7 +149,7 @@ class TargetRunner:
             self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
         most = len(self.boots) + MAX_BOOTS
         failed = {_key(case) for case in self._every_case() if case.outcome.blames_kernel and case.tries is None}
-        tasks = [task for task in self.tasks if any((task.suite.name, name) in failed for name in task.command.cases)]
+        tasks = [task for task in self.tasks if any(task.reports(*key) for key in failed)]
         if tasks or ("kernel", "boot") in failed:
             for number in range(1, self._retries + 1):
                 self._say(f"trying again what failed ({number} of {self._retries})")
@@ -190,7 +194,7 @@ class TargetRunner:
     def task_of(self, suite: str, case: str) -> Task | None:
         """The task that reports a case of a suite."""
         own = (task for task in self.tasks if task.suite.name == suite)
-        return next((task for task in own if case in (*task.command.cases, task.command.name)), None)
+        return next((task for task in own if case == task.command.name or task.reports(suite, case)), None)
 
     def list_of(self, boot: Boot) -> tuple[Task, ...]:
         """Over SSH nothing is worked through by a guest itself."""
@@ -421,8 +425,17 @@ def select(
         task
         for task in tasks
         for names in [[*task.command.cases, *(f"{case}@{seed}" for case in task.command.cases if seed is not None)]]
-        if any(wanted(patterns, task.suite.name, name) for name in names)
+        if any(_asked(patterns, task, name) for name in names)
     ]
+
+
+def _asked(patterns: Sequence[str], task: Task, case: str) -> bool:
+    """Whether a command is asked for by this case; one whose other names are not known yet, by what it may report."""
+    if not task.command.further_cases:
+        return wanted(patterns, task.suite.name, case)
+    words = [pattern.split(".") for pattern in patterns]
+    beginnings = [".".join(some[:count]) for some in words for count in range(2, len(some) + 1)]
+    return wanted([*patterns, *beginnings], task.suite.name, case)
 
 
 def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:

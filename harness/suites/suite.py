@@ -22,7 +22,10 @@ class Suite(Protocol):
         ...
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
-        """One case for each name in `command.cases`, in that order; without a result in the output: CRASH."""
+        """One case for each name in `command.cases`, in that order; without a result in the output: CRASH.
+
+        A command with `further_cases` may have more, after those.
+        """
         ...
 
 

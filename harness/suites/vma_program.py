@@ -14,14 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.arch import ARCHES, cross_prefix, is_native
-from harness.errors import InfraError, MissingTool
+from harness.arch import ARCHES, is_native
+from harness.errors import InfraError
 from harness.events import Say
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
+from harness.suites.cross import compiler, compiler_version, sysroot
 from harness.suites.vma import names_of_tests
 
 _DIRECTORY = Path("tools/testing/vma")
@@ -56,14 +57,14 @@ class VmaBuilder:
 
         Raises MissingTool without a compiler or make, InfraError when libraries cannot be had.
         """
-        compiler = self._compiler(arch)
-        sysroot = self._sysroot(arch)
-        key = hashlib.sha256("\0".join([content, arch, compiler, self._sandbox.mode, "1"]).encode()).hexdigest()[:32]
+        version = compiler_version(self._processes, arch)
+        libraries = self._libraries(arch)
+        key = hashlib.sha256("\0".join([content, arch, version, self._sandbox.mode, "1"]).encode()).hexdigest()[:32]
 
         def make(into: Path) -> None:
             tree, place = source(), self._cache.scratch("vma")
             _lay_out(tree, place)
-            self._make(arch, tree, place, into, sysroot, jobs, say)
+            self._make(arch, tree, place, into, libraries, jobs, say)
             remove_tree(place)
 
         entry, cached = self._cache.get("vma", key, make)
@@ -79,7 +80,9 @@ class VmaBuilder:
             cached=cached,
         )
 
-    def _make(self, arch: Arch, tree: Path, place: Path, into: Path, sysroot: Path | None, jobs: int, say: Say) -> None:
+    def _make(
+        self, arch: Arch, tree: Path, place: Path, into: Path, libraries: Path | None, jobs: int, say: Say
+    ) -> None:
         directory, log = place / _DIRECTORY, into / "build.log"
         log.touch()
         if not (directory / "Makefile").is_file():
@@ -87,13 +90,10 @@ class VmaBuilder:
             return
         tests = names_of_tests(directory)
         # The Makefile adds to CFLAGS; a CFLAGS= on the command line would replace what it adds. CC carries the rest.
-        cc = f"{cross_prefix(arch)}gcc"
-        if sysroot is not None:
-            headers, triplet = sysroot / "usr/include", ARCHES[arch].gnu_triplet
-            cc = f"{cc} -isystem {headers} -isystem {headers / triplet} -L{sysroot / 'usr/lib' / triplet}"
+        cc = compiler(arch, libraries)
         argv = ["make", "-C", str(directory), f"-j{jobs}", f"CC={cc}", f"ARCH={ARCHES[arch].kbuild}", "vma"]
         say(f"compiling tools/testing/vma for {arch}")
-        readable = [tree] if sysroot is None else [tree, sysroot]
+        readable = [tree] if libraries is None else [tree, libraries]
         done = self._processes.run(
             self._sandbox.wrap(argv, cwd=directory, writable=[place], readable=readable), log=log, deadline_s=1800
         )
@@ -115,26 +115,9 @@ class VmaBuilder:
         record = {"outcome": outcome, "tests": tests, "message": message}
         (into / "record.json").write_text(json.dumps(record))
 
-    def _compiler(self, arch: Arch) -> str:
-        """The compiler's own name of its version."""
-        program = f"{cross_prefix(arch)}gcc"
-        asked = self._processes.run([program, "--version"])
-        if asked.exit_code == 127:
-            raise MissingTool(program, "gcc" if is_native(arch) else ARCHES[arch].compiler_packages[0])
-        return asked.text.partition("\n")[0]
-
-    def _sysroot(self, arch: Arch) -> Path | None:
+    def _libraries(self, arch: Arch) -> Path | None:
         """liburcu for an architecture that is not the host's, whose own is installed."""
-        if is_native(arch):
-            return None
-        packages = [self._archive.candidate(name, ARCHES[arch].debian) for name in _SYSROOT_PACKAGES]
-
-        def make(into: Path) -> None:
-            for package in packages:
-                self._archive.unpack(self._archive.download(package), into)
-
-        key = hashlib.sha256(repr(packages).encode()).hexdigest()[:32]
-        return self._cache.get("sysroot", key, make)[0]
+        return None if is_native(arch) else sysroot(_SYSROOT_PACKAGES, arch, cache=self._cache, archive=self._archive)
 
 
 def _lay_out(tree: Path, place: Path) -> None:

@@ -48,7 +48,7 @@ def judge_cases(
         raise ValueError(f"the command {command.name} has no cases: nowhere to put what the kernel said")
     judged = list(cases)
     if lost is not None:
-        judged = _lost(judged, lost, lost_message, findings)
+        judged = _lost(judged, lost, lost_message, findings, further=command.further_cases)
     against = _objections(findings, accel, taint_before, taint_after, lockdep_before, lockdep_after)
     if lost is None and taint_after is None:
         judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
@@ -116,15 +116,20 @@ def _with_findings(case: Case, findings: Sequence[Finding]) -> Case:
     return replace(case, findings=(*case.findings, *findings), detail=f"{case.detail}\n\n{text}".strip())
 
 
-def _lost(cases: Sequence[Case], reason: str, message: str, findings: Sequence[Finding]) -> list[Case]:
-    """The guest went away: the first case without a result was running, those after it never ran."""
+def _lost(
+    cases: Sequence[Case], reason: str, message: str, findings: Sequence[Finding], *, further: bool
+) -> list[Case]:
+    """The guest went away: the first case without a result was running, those after it never ran.
+
+    Where a command has `further` cases, the first is that of the whole program.
+    """
     outcome = LOST_OUTCOMES.get(reason, Outcome.CRASH)
     words = message or f"the guest was lost ({reason})"
     if fatal := next((finding for finding in findings if finding.type == "panic"), None):
         words = f"{words}: {fatal.title}"
     running = next((at for at, case in enumerate(cases) if case.outcome is Outcome.CRASH), None)
     if running is None:  # it died after its last result
-        running = len(cases) - 1
+        running = 0 if further else len(cases) - 1
     judged = list(cases)
     judged[running] = replace(cases[running], outcome=outcome, message=words)
     for at in range(running + 1, len(cases)):

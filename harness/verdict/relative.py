@@ -150,10 +150,18 @@ class _Ground:
             for case in suite.cases if _where(suite) == self.place else ():
                 found += self._of_case(suite, case)
         for (suite_name, name), before in self._base.items():
-            if before.outcome.blames_kernel and (suite_name, name) not in self._series:
+            if (suite_name, name) in self._series or self._cut_off(suite_name, name):
+                continue
+            if before.outcome.blames_kernel or before.outcome is Outcome.PASS:
                 gone = self._difference(Relation.GONE, suite_name, name, "", before.outcome, "")
                 found.append(gone)
         return found + self._unseen()
+
+    def _cut_off(self, suite: str, name: str) -> bool:
+        """Whether a case is not there because the one that it is a part of (PROGRAM of PROGRAM.RESULT) has no end."""
+        words = name.split(".")
+        around = (self._series.get((suite, ".".join(words[:count]))) for count in range(1, len(words)))
+        return any(case is not None and case.outcome in _CUT_OFF for case in around)
 
     def _of_case(self, suite: SuiteResult, case: Case) -> list[Difference]:
         before = self._base.get(_name(suite, case))

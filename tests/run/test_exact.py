@@ -349,7 +349,7 @@ def test_a_suite_that_cannot_be_exact_says_so_and_one_that_was_not_made_why() ->
 
     prepared = (
         Prepared("faults", FaultsSuite()), Prepared("kselftest", OverSsh()),  # type: ignore[arg-type]
-        Prepared("vma", None, case=Case("vma", "build", Outcome.FAIL, message="does not compile")),
+        Prepared("vma", None, cases=(Case("vma", "build", Outcome.FAIL, message="does not compile"),)),
     )  # fmt: skip
     told = {(case.suite, case.name): case.outcome for case in unseedable(prepared)}
     assert told == {("kselftest", "exact"): Outcome.SKIP, ("vma", "build"): Outcome.FAIL}

@@ -276,3 +276,54 @@ def test_a_profile_has_targets_where_there_is_such_a_kernel() -> None:
     assert [target.name for target in targets] == ["arm64 lockdep"]
     with pytest.raises(UserError, match="profile up is for x86_64: none on arm64"):
         targets_of([up], [Arch.ARM64])
+
+
+@dataclass(frozen=True)
+class Further:
+    """A suite of a command that reports cases which nobody knew."""
+
+    name: str = "tests"
+
+    def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
+        return tuple(Command(name, (name,), (name,), 1.0, further_cases=True) for name in ("good", "dies"))
+
+    def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
+        return tuple(Case(self.name, name, Outcome.PASS) for name in (command.name, f"{command.name}.part"))
+
+
+def test_cases_that_nobody_knew_are_kept_and_a_lost_guest_is_the_programs_own() -> None:
+    tasks = select([Further()], [], Arch.ARM64, 2)
+    guests = iter([FakeGuest(), FakeGuest()])
+
+    @contextmanager
+    def start(number: int) -> Iterator[FakeGuest]:
+        yield next(guests)
+
+    runner = TargetRunner(Arch.ARM64, "lockdep", tasks, start=start, config_digest=DIGEST, say=lambda _: None)
+    runner.run()
+    assert outcomes(runner)["good.part"] is Outcome.PASS
+    assert outcomes(runner)["dies"] is Outcome.CRASH
+    assert "dies.part" not in outcomes(runner)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("tests.*", ["good", "dies"]),
+        ("tests.good.part", ["good"]),
+        ("tests.go*.pa*.deep", ["good"]),
+        ("tests.other.part", []),
+        ("faults.good.part", []),
+        ("*.dies", ["dies"]),
+    ],
+)
+def test_a_command_is_chosen_by_what_it_may_report(pattern: str, names: list[str]) -> None:
+    assert [task.command.name for task in select([Further()], [pattern], Arch.ARM64, 2)] == names
+
+
+def test_a_case_of_a_command() -> None:
+    task = select([Further()], ["tests.good"], Arch.ARM64, 2)[0]
+    assert task.reports("tests", "good")
+    assert task.reports("tests", "good.part")
+    assert not task.reports("tests", "goods")
+    assert not task.reports("faults", "good")
