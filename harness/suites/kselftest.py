@@ -181,7 +181,8 @@ def _broken(result: CommandResult, report: Report) -> str:
     if result.exit_code > 128:
         return f"{_ending(result.exit_code)} after its last result{gave_up}"
     nothing = ran == 0 and plan is None
-    if gave_up or (nothing and (result.exit_code != 0 or report.totals is None)):
+    # Some give up after their last result, to say that one of them is bad: then they did not give up.
+    if (gave_up and plan is None) or (nothing and (result.exit_code != 0 or report.totals is None)):
         return f"{_ending(result.exit_code)} after {ran} results{gave_up}"
     return ""
 
@@ -256,15 +257,16 @@ def _leaves(results: Sequence[Result], path: tuple[str, ...]) -> Iterator[tuple[
 def _message(leaf: Result, outcome: Outcome) -> str:
     if outcome is Outcome.PASS:
         return ""
+    reason = re.sub(r"^SKIP\b:?\s*", "", leaf.reason, flags=re.IGNORECASE)
     diagnostics = [line.lstrip("# ") for line in leaf.diagnostics]
     telling = next((line for line in diagnostics if "Expected" in line or "rror" in line), "")
-    return (leaf.reason or telling or (diagnostics[-1] if diagnostics else "") or "no reason given")[:300]
+    return (reason or telling or (diagnostics[-1] if diagnostics else "") or "no reason given")[:300]
 
 
 def slug(name: str) -> str:
     """A result's name as a part of a case's: without what differs from boot to boot, or drives globs and terminals."""
     name = re.sub(r"0x[0-9a-fA-F]+", "0x", name)
-    return re.sub(r"[^\w.,:=+-]+", "-", name, flags=re.ASCII).strip("-.")[:_LONGEST_NAME]
+    return re.sub(r"(?:[^\w.,:=+-]|-(?=[^\w.]))+", "-", name, flags=re.ASCII).strip("-.")[:_LONGEST_NAME]
 
 
 def _own_name(case: Case) -> str:
