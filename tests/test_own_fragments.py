@@ -13,7 +13,7 @@ from harness.plan.profiles import registered_profiles
 
 # Symbols that a supported tree or architecture lacks; docs/kconfigs.md says which.
 OPTIONAL = {
-    "ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST", "SLUB_RCU_DEBUG", "NUMA_EMU",
+    "ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST",
     "VMA_CHECK", "VMA_CHECK_DELAY", "VMA_CHECK_FAIL",
 }  # fmt: skip
 
@@ -27,18 +27,15 @@ def requests(name: str, arch: Arch) -> dict[str, Request]:
     return {request.symbol: request for request in read_fragments(fragments_of(profile, arch, directory))}
 
 
-LOCKLESS = {"up"}  # profiles of kernels without per-VMA locks
 EVERY = [(name, arch) for name, profile in PROFILES.items() for arch in profile.arch]
 
 
 @pytest.mark.parametrize(("name", "arch"), EVERY)
 def test_a_profile_asks_for_the_subject_once_and_says_why(name: str, arch: Arch) -> None:
     asked = requests(name, arch)
-    for symbol in ("PER_VMA_LOCK", "SMP"):  # or proves that it is not there
-        assert asked[symbol].value == ("n" if name in LOCKLESS else "y")
-    for symbol in ("MMU", "EXPERT", "VIRTIO_NET", "IKCONFIG_PROC", "PRINTK_CALLER"):
+    for symbol in ("PER_VMA_LOCK", "SMP", "MMU", "EXPERT", "VIRTIO_NET", "IKCONFIG_PROC", "PRINTK_CALLER"):
         assert asked[symbol].value == "y"
-    assert len({"PREEMPT", "PREEMPT_RT"} & asked.keys()) == 1
+    assert asked["PREEMPT"].value == "y"
     assert {symbol for symbol, request in asked.items() if request.optional} <= OPTIONAL
 
 
@@ -48,23 +45,8 @@ def test_what_the_profiles_are_known_by() -> None:
         assert checks <= requests("lockdep", arch).keys()
         for name in ("nolockdep", "release"):
             assert checks.isdisjoint(requests(name, arch))
-        for name in PROFILES.keys() - LOCKLESS:  # without them no case of the faults suite can pass
+        for name in PROFILES:  # without them no case of the faults suite can pass
             assert "PER_VMA_LOCK_STATS" in requests(name, arch)
-        for name, symbols in (
-            ("kasan", {"KASAN_GENERIC", "SLUB_RCU_DEBUG"}),
-            ("kcsan", {"KCSAN"}),
-            ("numa", {"NUMA_BALANCING"}),
-            ("preempt-rt", {"PREEMPT_RT"}),
-        ):
-            asked = requests(name, arch)
-            assert all(asked[symbol].value == "y" for symbol in symbols)
-            assert checks <= asked.keys()
-
-
-def test_what_the_profiles_ask_of_their_guests() -> None:
-    assert {name for name, profile in PROFILES.items() if profile.arch != tuple(Arch)} == {"up"}
-    assert (PROFILES["up"].arch, PROFILES["up"].smp) == ((Arch.X86_64,), 1)  # arm64 knows no kernel without SMP
-    assert PROFILES["numa"].nodes == 2
 
 
 def test_each_architecture_has_its_fragment_and_each_fragment_its_profile() -> None:
