@@ -61,6 +61,10 @@ WORKLOADS = (
     Workload("stack", by_vma_lock=False),  # growth takes mmap_lock
     Workload("lock-stat"),
     Workload("slab", by_vma_lock=False, single=True),  # touches nothing
+    Workload("kill.fork", by_vma_lock=False),  # mostly forks, and madvise
+    Workload("uffd.within", by_vma_lock=False),  # moves, no faults
+    Workload("query"),
+    Workload("sealed"),
 )
 
 

@@ -15,7 +15,10 @@ from harness.model import Arch, Case, Command, CommandResult, Outcome
 from harness.suites.hazards import WORKLOADS, HazardsSuite
 from harness.suites.programs import build_program, sources_of
 
-NOT_ON_EVERY_HOST = ("uffd.copy", "uffd.zero", "uffd.move", "name", "map-count", "no-memory", "lock-stat", "slab")
+NOT_ON_EVERY_HOST = (
+    "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "name", "map-count", "no-memory", "lock-stat", "slab",
+    "query", "sealed",
+)  # fmt: skip
 """What a host's kernel, or the rights we have there, may not allow."""
 
 
@@ -112,9 +115,14 @@ MUTANTS = (
     Mutant("exit", "process.c", "if (fault_once(worker, run->area, false))", "fail(run, \"on purpose\");\n\t\tif (0)",
            "in a process: on purpose"),
     Mutant("kill", "child.c", "WTERMSIG(status) != allowed_signal", "WTERMSIG(status)", "a process died of signal 9"),
+    Mutant("kill.fork", "killfork.c", "touch_page(run, start, 0);", "touch_page(run, start, 1);", "in a process: "),
+    Mutant("uffd.within", "within.c", "fill_page(run, page_at(run, run->area, n), n);", "fill_page(run, page_at(run, "
+           "run->area, n), n + 1);", "filled page"),
+    Mutant("query", "query.c", "address < query.end", "query.end < address", "is not in the VMA"),
+    Mutant("sealed", "seal.c", "errno != EPERM", "errno != EINVAL", "munmap up to a sealed page: Operation not"),
 )  # fmt: skip
 
-NEED_RIGHTS = ("uffd.copy", "map-count")
+NEED_RIGHTS = ("uffd.copy", "uffd.within", "query", "sealed", "map-count")
 
 
 @pytest.mark.slow

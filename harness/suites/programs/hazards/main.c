@@ -21,14 +21,14 @@ extern const struct workload same_unmap, same_discard, same_protect,
 	same_forbid, near_unmap, near_protect, near_move, near_merge, grow,
 	move, fork_storm, reuse, leaving, killed, uffd_copy, uffd_zero,
 	uffd_move, storm, maps, naming, map_count, no_memory, pointers, stack,
-	lock_stat, slab;
+	lock_stat, slab, kill_fork, uffd_within, query, sealed;
 
 const struct workload *const workloads[] = {
 	&same_unmap, &same_discard, &same_protect, &same_forbid, &near_unmap,
 	&near_protect, &near_move, &near_merge, &grow, &move, &fork_storm,
 	&reuse, &leaving, &killed, &uffd_copy, &uffd_zero, &uffd_move, &storm,
 	&maps, &naming, &map_count, &no_memory, &pointers, &stack, &lock_stat,
-	&slab,
+	&slab, &kill_fork, &uffd_within, &query, &sealed,
 };
 
 const size_t nr_workloads = ARRAY_SIZE(workloads);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * PROCMAP_QUERY of /proc/self/maps: one VMA after the other is asked for by
+ * address, while the VMAs split and merge.  The area is mapped all the time,
+ * so each answer has the address that was asked for.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hazards.h"
+
+/* Since 6.11; the headers of the build host may be older. */
+struct query {
+	uint64_t size, flags, address, start, end, vma_flags, page_size;
+	uint64_t offset, inode;
+	uint32_t dev_major, dev_minor, name_size, build_id_size;
+	uint64_t name, build_id;
+};
+#define QUERY _IOWR('f', 17, struct query)
+#define READABLE 0x01u
+#define WRITABLE 0x02u
+#define COVERING_OR_NEXT 0x10u
+
+static void map_to_ask_for(struct run *run)
+{
+	struct query query = { .size = sizeof(query),
+			       .flags = COVERING_OR_NEXT };
+
+	map_area(run);
+	run->fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (run->fd < 0) {
+		skip(run, "open of /proc/self/maps: %m");
+		return;
+	}
+	query.address = (uintptr_t)run->area;
+	if (ioctl(run->fd, QUERY, &query) && errno == ENOTTY)
+		skip(run, "this kernel has no PROCMAP_QUERY (since 6.11)");
+}
+
+static void forget_area(struct run *run)
+{
+	if (run->fd >= 0)
+		close(run->fd);
+	run->fd = -1;
+	unmap_area(run);
+}
+
+static bool ask(struct worker *worker, size_t page)
+{
+	struct run *run = worker->run;
+	struct query query = { .size = sizeof(query),
+			       .flags = COVERING_OR_NEXT | READABLE | WRITABLE };
+	uint64_t address = (uintptr_t)page_at(run, run->area, page);
+
+	query.address = address;
+	if (ioctl(run->fd, QUERY, &query)) {
+		fail(run, "PROCMAP_QUERY of page %zu: %m", page);
+		return false;
+	}
+	if (query.start <= address && address < query.end &&
+	    query.vma_flags & WRITABLE)
+		return true;
+	fail(run, "page %zu is not in the VMA that PROCMAP_QUERY gives", page);
+	return false;
+}
+
+static void ask_always(struct worker *worker)
+{
+	struct run *run = worker->run;
+	size_t page;
+
+	while (going(worker))
+		for (page = 0; page < area_pages(run); page += 3)
+			if (!ask(worker, page))
+				return;
+}
+
+static void protect_always(struct worker *worker)
+{
+	struct run *run = worker->run;
+
+	while (going(worker)) {
+		struct range range = random_range(worker, 0, area_pages(run));
+		int prot = PROT_RW;
+
+		if (random_next(&worker->random) & 1)
+			prot |= PROT_EXEC;
+		if (mprotect(range.start, range.size, prot)) {
+			fail(run, "mprotect of page %zu: %m", range.first);
+			return;
+		}
+	}
+}
+
+const struct workload query = {
+	.name = "query",
+	.summary = "PROCMAP_QUERY while VMAs split and merge",
+	.ops = 60,
+	.window = 24,
+	.setup = map_to_ask_for,
+	.roles = {
+		{ "fault", fault_strictly, 0, 3 },
+		{ "query", ask_always, 1, 2 },
+		{ "mprotect", protect_always, 1, 1 },
+	},
+	.teardown = forget_area,
+};
