@@ -10,7 +10,7 @@
 
 #include "hazards.h"
 
-#define MOVED_PAGES 48		/* of each thread */
+#define MOVED_PAGES 24		/* of each thread */
 #define SHARED_PAGES 6		/* of all threads together */
 #define MOST_PAGES (MAX_THREADS * MOVED_PAGES)
 
@@ -157,7 +157,7 @@ static void move_while_written(struct worker *worker)
 const struct workload move_last = {
 	.name = "move.last",
 	.summary = "what was written last before a VMA moved is there",
-	.ops = 60,
+	.ops = 30,
 	.window = MOVED_PAGES,
 	.setup = map_two_places,
 	.roles = {
