@@ -781,3 +781,94 @@ class RunResult:
     @property
     def suites(self) -> tuple[SuiteResult, ...]:
         return self.host_suites + tuple(suite for target in self.targets for suite in target.suites)
+
+
+# --- mutants --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A patch that breaks the kernel on purpose.  What it expects is a hint: it orders cases and proves nothing."""
+
+    name: str
+    family: str  # of defects, in words
+    expects: tuple[str, ...]  # globs on SUITE.CASE
+    expected: str  # what should be seen there, in words
+    series: Series
+
+
+class Fate(StrEnum):
+    """What became of a mutant on one target."""
+
+    CAUGHT = "caught"
+    SURVIVED = "survived"
+    SAME = "same kernel"  # what it changes is not compiled there: the kernel is the unmutated one, bit for bit
+    BROKEN = "broken"  # it does not apply or compile: the mutant's own error
+    UNKNOWN = "no verdict"  # the machine got in the way, or the unmutated kernel has no result
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A case in which a mutant was seen, and how much had been done until then."""
+
+    case: str  # SUITE.CASE
+    outcome: Outcome
+    message: str
+    type: str = ""  # of the first finding that the unmutated kernel has not; "" where the test itself saw it
+    title: str = ""
+    operations: int | None = None  # the case counted when it ended; None: it came to no count
+    before: int = 0  # operations of all cases that ran before it in the same guests
+    cases_before: int = 0
+    seconds: float = 0.0  # of the case
+
+
+@dataclass(frozen=True, slots=True)
+class MutantTarget:
+    """One mutant on one target; `arch` is "host" for tools/testing/vma."""
+
+    arch: str
+    profile: str
+    fate: Fate
+    message: str = ""  # why, where it was not caught
+    sightings: tuple[Sighting, ...] = ()  # the first is the one that it was caught by
+    ran: int = 0  # cases with a result
+    left_out: int = 0  # cases that were not run any more
+    console: Path | None = None
+    cached: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.arch} {self.profile}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class MutantResult:
+    """One mutant on all targets."""
+
+    name: str
+    subject: str
+    family: str
+    expects: tuple[str, ...]
+    expected: str
+    source: str
+    targets: tuple[MutantTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MutantsResult:
+    """What mutants.json holds: whether the alarm works."""
+
+    version: str  # of vmaharness
+    command: tuple[str, ...]
+    started: str  # ISO 8601, UTC
+    seconds: float
+    host: dict[str, str]
+    plan: dict[str, object]
+    tree: Tree | None
+    base: tuple[SuiteResult, ...]  # the unmutated kernel, on all targets and on the host
+    mutants: tuple[MutantResult, ...]
+    steps: tuple[StepTime, ...]
+    notes: tuple[str, ...]
+    outcome: Outcome
+    message: str
+    schema: int = field(default=1)

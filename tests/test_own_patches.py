@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.data import patches_dir
+from harness.host.cache import Cache, default_root
+from harness.host.process import Processes
+from harness.kernel.apply import apply_series
+from harness.kernel.source import resolve_tree
+from harness.plan.model import Plan
+from harness.run.sources import Archives, read_base_fix
+from harness.series.mutants import load
 
 BROKEN = Path(__file__).parent / "data" / "patches"
 DIRECTORIES = sorted(path.parent for path in patches_dir().rglob("series"))
@@ -49,6 +56,32 @@ def test_mail_is_what_git_am_needs(patch: Path) -> None:
     if not patch.name.startswith("0000-"):
         assert "\nSigned-off-by: Vma Harness <vmaharness@example.org>\n---\n" in body
         assert "\ndiff --git a/" in body
+
+
+@pytest.mark.parametrize("directory", sorted((patches_dir() / "mutants").iterdir()), ids=lambda path: path.name)
+def test_every_mutant_is_whole(directory: Path, processes: Processes) -> None:
+    """One patch each, with a family and what it expects; from many families."""
+    found = load(directory, (), processes=processes)
+
+    assert len(found) >= 16
+    assert len({mutant.family for mutant in found}) >= 10
+    assert all(mutant.expects or mutant.expected for mutant in found)
+
+
+@pytest.mark.kernel
+@pytest.mark.network
+def test_the_mutants_of_the_default_tree_apply(processes: Processes) -> None:
+    """Each alone, by `git am`, on top of the base fix."""
+    with Cache(default_root()) as cache:
+        archives = Archives(processes, cache, lambda _: None)
+        tree = resolve_tree(
+            Plan().tree, processes=processes, cache=cache, archive_for=archives, say=lambda _: None
+        )  # fmt: skip
+        fix = read_base_fix("auto", tree, processes)
+        version = ".".join(tree.kernel_version.split(".")[:2])
+        for mutant in load(patches_dir() / "mutants" / version, (), processes=processes):
+            applied = apply_series(tree, fix, mutant.series, processes=processes, cache=cache, say=lambda _: None)
+            assert len(applied.patches) == 2, mutant.name
 
 
 def test_readme_describes_every_broken_patch() -> None:

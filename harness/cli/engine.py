@@ -23,7 +23,7 @@ from harness.errors import ExitCode, HarnessError
 from harness.events import Emit
 from harness.host.cache import Cache, default_root
 from harness.host.process import Processes, Stop
-from harness.model import Boot, CommandResult, Outcome, RunResult
+from harness.model import Boot, CommandResult, MutantsResult, Outcome, RunResult
 from harness.run.goal import Goal
 
 if TYPE_CHECKING:
@@ -95,6 +95,20 @@ class Engine(Protocol):
     def open_guest(
         self, plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit
     ) -> AbstractContextManager[LiveGuest]: ...
+
+    def run_mutants(
+        self,
+        plan: Plan,
+        wanted: Sequence[str],
+        *,
+        everything: bool,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Callable[[MutantsResult], None],
+    ) -> MutantsResult: ...
 
     def open_capsule(
         self,
@@ -204,8 +218,13 @@ def command_line(context: click.Context) -> tuple[str, ...]:
 
 def exit_code(result: RunResult) -> ExitCode:
     """What the process says of a result."""
-    if result.outcome is Outcome.PASS:
+    return exit_code_of(result.outcome)
+
+
+def exit_code_of(outcome: Outcome) -> ExitCode:
+    """What the process says of the outcome of a whole run."""
+    if outcome is Outcome.PASS:
         return ExitCode.PASS
-    if result.outcome.blames_kernel:
+    if outcome.blames_kernel:
         return ExitCode.KERNEL_FAILED
-    return ExitCode.INFRA_ERROR if result.outcome is Outcome.ERROR else ExitCode.NOTHING_RAN
+    return ExitCode.INFRA_ERROR if outcome is Outcome.ERROR else ExitCode.NOTHING_RAN

@@ -24,6 +24,7 @@ from harness.cli import (
     config,
     doctor,
     man,
+    mutants,
     plan,
     report,
     rerun,
@@ -119,8 +120,8 @@ def cli() -> None:
 
 
 for verb in (
-    run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, doctor.doctor, report.report,
-    series.series, suites.suites, plan.plan, man.man, completion.completion,
+    run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, mutants.mutants, doctor.doctor,
+    report.report, series.series, suites.suites, plan.plan, man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)
 

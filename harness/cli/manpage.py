@@ -28,6 +28,7 @@ _ENVIRONMENT = {
 }
 _FILES = {
     "results.json": "Everything the run found out; its JSON Schema is in docs/.",
+    "mutants.json": "What became of each mutant (mutants).",
     "junit.xml": "The cases, for CI servers.",
     "summary.txt": "What the terminal showed at the end.",
     "console-ARCH-PROFILE.log": "The guest's serial console.",
@@ -39,6 +40,7 @@ _EXAMPLES = {
     "vmaharness run --series ./v3.mbox --arch arm64": "Test a series on one architecture.",
     "vmaharness run --tree ~/src/linux --series mm-stable..topic plan.yaml": "A branch of a clone, by a plan.",
     "vmaharness run --suite vma --case 'vma.merge_*'": "Some cases of one suite.",
+    "vmaharness mutants 'lookup-*' --arch arm64": "Some of the kernels that are broken on purpose.",
     "vmaharness boot -- cat /proc/version": "One command in a guest.",
 }
 

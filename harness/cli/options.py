@@ -203,17 +203,31 @@ def plan_options(command: Command) -> Command:
     return click.argument("plan", required=False, metavar="[PLAN.yaml]", type=click.Path())(command)
 
 
+def some_plan_options(keys: Sequence[str]) -> Callable[[Command], Command]:
+    """Add the flags of some parts of a plan (first words of keys) to a verb that takes no plan file."""
+
+    def decorate(command: Command) -> Command:
+        for flag in reversed(PLAN_FLAGS):
+            if flag.key[0] in keys:
+                command = flag.decorate(command)
+        return command
+
+    return decorate
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on standard output.")
 
 
-def load_plan_of(context: click.Context) -> Plan:
-    """The plan of a verb's arguments.  Raises InputError or UserError."""
+def load_plan_of(context: click.Context, *, series: bool = True) -> Plan:
+    """The plan of a verb's arguments; `series`: whether the verb tests one.  Raises InputError or UserError."""
     from harness.plan.load import load_plan  # noqa: PLC0415 - start-up time
 
     named = context.params.get("plan")
     overrides = _overrides(context)
     said = {override.key for override in overrides}
-    if named is None and ("tree",) in said and ("series",) not in said:
+    if not series:
+        overrides = [*overrides, _override(("series",), None, "--series")]
+    elif named is None and ("tree",) in said and ("series",) not in said:
         say.note("vmaharness: --tree without --series: the tree is tested as it is, without the demo series")
         overrides = [*overrides, _override(("series",), None, "--series")]
     return load_plan(_plan_file(named), overrides, cwd=Path.cwd())

@@ -19,6 +19,7 @@ MARK = ".vmaharness"
 
 OURS = (
     "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
+    "mutants.json", "mutant-*", "unmutated",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""
 
@@ -65,7 +66,7 @@ def _check(path: Path) -> None:
     if not path.is_dir():
         raise UserError(f"{path} is not a directory", fix="choose another --out")
     names = {entry.name for entry in path.iterdir()}
-    if names and not names & {MARK, "results.json"}:
+    if names and not names & {MARK, "results.json", "mutants.json"}:
         raise UserError(f"{path} has files, and none are of an earlier run", fix="choose a new or empty --out")
 
 

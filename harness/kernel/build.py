@@ -108,6 +108,20 @@ class Builder:
                 shutil.copyfile(objects.directory / ".config", entry / "config")
                 return self._cache.publish("config", order.key, entry) / "config", False
 
+    def same_config(self, applied: AppliedTree, like: AppliedTree, arch: Arch, profile: Profile) -> None:
+        """Take the proven configuration of another tree for this one's, which has the same Kconfig files and tools.
+
+        Nothing is done where it is there already, or the other has none.  Raises what `find` raises.
+        """
+        key = self._order(applied, arch, profile).key
+        other = self._cache.find("config", self._order(like, arch, profile).key)
+        if other is None or self._cache.find("config", key) is not None:
+            return
+        with self._cache.lock(f"config-{key}"):
+            entry = self._cache.scratch("config")
+            shutil.copyfile(other / "config", entry / "config")
+            self._cache.publish("config", key, entry)
+
     def build(
         self, applied: AppliedTree, arch: Arch, profile: Profile, *,
         source: Callable[[], Path], jobs: int, nice: Callable[[], int], say: Say, log: Path,

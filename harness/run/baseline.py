@@ -6,24 +6,16 @@ not what they would give.  So its kernel compiles while the series' other target
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.errors import InfraError
-from harness.guest.accel import choose_accel
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.model import AppliedTree, Baseline, Case, Outcome, TargetResult
-from harness.report import results
+from harness.run import kept
 from harness.run.graph import Node, Report
 from harness.run.outcomes import done, target_result
 from harness.run.steps import Steps, Target
@@ -35,10 +27,6 @@ DIRECTORY = "baseline"
 PREFIX = "baseline "
 
 KIND = "baseline"  # of cache entries
-
-_FORMAT = 1
-_RECORD = "result.json"
-_JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that outcomes come from
 
 
 class BaselineSteps:
@@ -150,48 +138,19 @@ class BaselineSteps:
 
     def _key(self, target: Target, prepared: Sequence[Prepared]) -> str:
         """The name of everything that the base's result comes from."""
-        own, plan = self._own, self._steps.plan
-        assert own is not None
-        assert target.rootfs is not None
-        config = own.config_of(target)
-        commands = [[task.suite.name, *asdict(task.command).values()] for task in own.tasks(target, prepared)]
-        unmade = [item.name for item in prepared if item.suite is None]
-        parts = [
-            _FORMAT, own.builder.key(own.tree_of(target.profile).value, target.arch, target.profile),
-            target.rootfs.value.digest, commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
-            choose_accel(config.accel, target.arch)[0], _own_digest(),
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+        assert self._own is not None
+        return kept.key(self._own, self._own.tree_of(target.profile).value, target, prepared)
 
     def _load(self, key: str) -> TargetResult | None:
         """An earlier result, with its consoles copied to this run's."""
         assert self._own is not None
-        entry, directory = self._cache.find(KIND, key), self._own.layout.directory
-        if entry is None:
-            return None
-        try:
-            found = results.from_json(TargetResult, json.loads((entry / _RECORD).read_text()), directory)
-            for console in entry.glob("console-*"):
-                shutil.copyfile(console, directory / console.name)
-        except (OSError, ValueError):
-            return None  # made by another version: made again
-        return found
+        return kept.load(self._cache, KIND, key, self._own.layout.directory)
 
     def _keep(self, key: str, target: Target) -> TargetResult:
         """The result of a target, kept if all of it is the kernel's doing."""
         assert self._own is not None
-        result, directory = target_result(target), self._own.layout.directory
-        cases = [case for suite in result.suites for case in suite.cases]
-        if result.boots and not any(case.outcome is Outcome.ERROR for case in cases):
-
-            def fill(entry: Path) -> None:
-                (entry / _RECORD).write_text(json.dumps(results.to_json(result, directory)))
-                again = [proof.again for proof in result.exact.proofs] if result.exact is not None else []
-                for console in {*(boot.console for boot in result.boots), *again}:
-                    if console.is_file():
-                        shutil.copyfile(console, entry / console.name)
-
-            self._cache.get(KIND, key, fill)
+        result = target_result(target)
+        kept.keep(self._cache, KIND, key, result, self._own.layout.directory)
         return result
 
     # --- what it gave -----------------------------------------------------------------------------------------
@@ -228,13 +187,3 @@ class BaselineSteps:
 def asks(*cases: Case) -> bool:
     """Whether anything is to be held against the base: a failure, or a word of the kernel."""
     return any(case.outcome.blames_kernel or case.findings for case in cases)
-
-
-@cache
-def _own_digest() -> str:
-    """What of ourselves outcomes come from: a version's number stays while we are worked on."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(__version__.encode())
-    for source in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):
-        digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()

@@ -76,6 +76,10 @@ class Graph:
         self._changed = threading.Condition()
         self._fatal: BaseException | None = None
 
+    def limit(self, resource: str, places: int) -> None:
+        """How many steps may use a resource together from now on."""
+        self._limits[resource] = places
+
     @property
     def nodes(self) -> tuple[Node[Any], ...]:
         return tuple(self._nodes)

@@ -61,8 +61,9 @@ def account_of(target: Target) -> TargetAccount | None:
     return AllSeeds(runners) if whole is None and runners else whole
 
 
-def target_result(target: Target) -> TargetResult:
-    build, runner = done(target.build), account_of(target)
+def target_result(target: Target, runner: TargetAccount | None = None) -> TargetResult:
+    """All that is known of a target; `runner` where the step that tested it is not one of the target's own."""
+    build, runner = done(target.build), runner or account_of(target)
     kernel: list[Case] = []
     if target.config is not None:
         kernel.append(_config_case(target.config))
@@ -74,12 +75,11 @@ def target_result(target: Target) -> TargetResult:
             else no_result("kernel", "build", target.build.error)
         )
     suites: tuple[SuiteResult, ...] = ()
-    if target.test is not None:
-        if runner is None:
-            kernel.append(no_result("kernel", "boot", target.test.error))
-        else:
-            kernel.extend(runner.kernel_cases)
-            suites = by_suite(target.arch, target.profile.name, runner.cases)
+    if runner is not None:
+        kernel.extend(runner.kernel_cases)
+        suites = by_suite(target.arch, target.profile.name, runner.cases)
+    elif target.test is not None:
+        kernel.append(no_result("kernel", "boot", target.test.error))
     own = SuiteResult("kernel", target.arch, target.profile.name, tuple(kernel))
     return TargetResult(
         arch=target.arch, profile=target.profile.name, build=build, rootfs=done(target.rootfs),

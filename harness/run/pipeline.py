@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.model import (
     AppliedPatch,
     BaseReport,
     CheckedKernel,
+    MutantsResult,
     Outcome,
     RunResult,
     StepTime,
@@ -33,7 +34,7 @@ from harness.model import (
 from harness.plan.known import load_known
 from harness.plan.model import Plan
 from harness.report import capsule as capsule_file
-from harness.run import base, capsules, history
+from harness.run import base, capsules, history, mutants
 from harness.run.baseline import BaselineSteps
 from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
@@ -115,6 +116,21 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
         steps.close()
     with steps.guest(steps.targets[0], 1, seed=next(iter(plan.guest_seeds), None)) as guest:
         yield guest
+
+
+def run_mutants(
+    plan: Plan, wanted: Sequence[str], *, everything: bool, directory: Path, processes: Processes, cache: Cache,
+    emit: Emit, command: tuple[str, ...], publish: Callable[[MutantsResult], None],
+) -> MutantsResult:  # fmt: skip
+    """Kernels that are broken on purpose, tested beside the unmutated one: which of them are caught.
+
+    `wanted` are names of mutants or globs, empty for all; `everything` runs all cases of each.  Raises what `run_plan`
+    raises, after `publish` had what was found out until then.
+    """
+    return mutants.run_mutants(
+        plan, wanted, everything=everything, directory=directory, processes=processes, cache=cache, emit=emit,
+        command=command, host=describe_host(), publish=publish,
+    )  # fmt: skip
 
 
 def open_capsule(

@@ -63,7 +63,7 @@ from harness.run.suites import (
     run_on_host,
     unseedable,
 )
-from harness.run.target import TargetAccount, TargetRunner, Task, select
+from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
 from harness.series.read import read_series
 from harness.suites.suite import ExactSuite
 from harness.suites.vma_program import VmaProgram
@@ -169,6 +169,8 @@ class Steps:
         self._add_checkers()
         self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
+        self.order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
+        self.brief = False  # the tree's files are held as shortly as can be: many trees follow each other
         if goal.reaches(Goal.CONFIG):
             self._add_targets()
 
@@ -191,6 +193,10 @@ class Steps:
         """The guests of a target: as the plan says, and as its kernel needs them."""
         return target.profile.guest(self.plan.guest.to_config())
 
+    def _uses(self, what: str) -> str:
+        """The resource of a step that reads the tree's files: where they are held shortly, one for all such steps."""
+        return "compile" if self.brief else what
+
     # --- the graph --------------------------------------------------------------------------------------------
 
     def add(
@@ -209,6 +215,10 @@ class Steps:
     def tree_of(self, profile: Profile) -> Node[AppliedTree]:
         """What the kernels of a profile are built from."""
         return self.checked.get(profile.checkers, self.applied)
+
+    def add_after(self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = ()) -> Node[T]:
+        """A step under a name of its own, no error of which ends the run."""
+        return self.graph.add(name, _lenient(work), needs=needs)
 
     def _add_targets(self) -> None:
         for target in self.targets:
@@ -232,23 +242,42 @@ class Steps:
         for target in self.targets:
             target.rootfs = rootfs[target.arch]
 
+    def share_programs(self, other: Steps) -> None:
+        """What guests need beside a kernel is what another tree's guests have."""
+        self.prepared = other.prepared
+        for target, its in zip(self.targets, other.targets, strict=True):
+            target.rootfs = its.rootfs
+
+    def add_host_vma(self) -> None:
+        """tools/testing/vma of this tree on the host, in no guest."""
+        self._add_vma(self._workshop(), {})
+
     def add_kernel(self, target: Target) -> None:
         """One target alone, once its programs are there: after all kernels that were asked for before."""
-        self._add_config(target)
-        self._add_build(target, [target.config] if target.config else [])
+        self.add_build(target)
         self._add_test(target)
+
+    def add_build(self, target: Target, *, like: Node[Outcome] | None = None) -> None:
+        """Configuration and kernel of one target; `like`: its configuration is the one that this step made."""
+        if like is None:
+            self._add_config(target)
+            self._add_build(target, [target.config] if target.config else [])
+        else:
+            target.tree = self.tree_of(target.profile)
+            self._add_build(target, [target.tree, like])
 
     def _add_config(self, target: Target) -> None:
         target.tree = self.tree_of(target.profile)
-        needs = [target.tree]
-        target.config = self.add(f"config {target.name}", self._config_of(target), needs=needs, uses="config")
+        target.config = self.add(
+            f"config {target.name}", self._config_of(target), needs=[target.tree], uses=self._uses("config")
+        )
 
     def _add_build(self, target: Target, needs: Sequence[Node[Any]]) -> None:
         target.build = self.add(f"build {target.name}", self._build_of(target), needs=needs, uses="compile")
 
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
-        shop = Workshop(self._processes, self._cache, self.sandbox, self.archives(guest_suite()), self.jobs)
+        shop = self._workshop()
         prepared: dict[Arch, list[Node[Prepared]]] = {arch: [] for arch in self.arches}
         if "vma" in self.plan.suites:
             self._add_vma(shop, prepared)
@@ -264,9 +293,12 @@ class Steps:
                 prepared[arch].append(self.add(f"{name} programs {arch}", compile_program))
         return prepared
 
+    def _workshop(self) -> Workshop:
+        return Workshop(self._processes, self._cache, self.sandbox, self.archives(guest_suite()), self.jobs)
+
     def _add_vma(self, shop: Workshop, prepared: dict[Arch, list[Node[Prepared]]]) -> None:
         native = host_arch()
-        needed = ([native] if native else []) + [arch for arch in self.arches if arch is not native]
+        needed = ([native] if native else []) + [arch for arch in prepared if arch is not native]
         for arch in needed:
 
             def compile_vma(report: Report, arch: Arch = arch) -> VmaProgram:
@@ -275,7 +307,7 @@ class Steps:
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
-            program = self.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses="vma")
+            program = self.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses=self._uses("vma"))
             if arch is native:
                 self.host_vma = self.add("vma on the host", self._host_vma_of(program), needs=[program])
             if arch in prepared:
@@ -313,7 +345,7 @@ class Steps:
         prepared = self.prepared[target.arch]
 
         def test(report: Report) -> TargetAccount:
-            return self._test(target, [node.value for node in prepared], report)
+            return self.perform(target, [node.value for node in prepared], report)
 
         needs = [node for node in (target.build, target.rootfs, *prepared) if node is not None]
         if self.plan.exact:
@@ -423,6 +455,12 @@ class Steps:
         for checkout in self._checkouts.values():
             checkout.close()
 
+    def _give_back(self, now: Node[Any] | None) -> None:
+        """Give the tree's files back if no step of this tree but `now` has a use for them."""
+        mine = (node for node in self.graph.nodes if node.name.startswith(self.prefix) and node is not now)
+        if not any(node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in mine):
+            self.close()
+
     def let_go(self) -> None:
         """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""
         if not any(
@@ -452,10 +490,14 @@ class Steps:
     def _build_of(self, target: Target) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
             log, tree = self.layout.build_log(target.arch, target.profile.name), self.tree_of(target.profile)
-            build = self.builder.build(
-                tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
-                nice=lambda: self._nice(target.build), say=report.say, log=log,
-            )  # fmt: skip
+            try:
+                build = self.builder.build(
+                    tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
+                    nice=lambda: self._nice(target.build), say=report.say, log=log,
+                )  # fmt: skip
+            finally:
+                if self.brief:
+                    self._give_back(target.build)
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)
             return build
@@ -503,7 +545,8 @@ class Steps:
         if self.plan.exact:
             return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
         suites = [item.suite for item in prepared if item.suite is not None]
-        return self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
+        found = self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
+        return sorted(found, key=self.order) if self.order is not None else found
 
     def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
         suites = [item.suite.at_seed(seed) for item in prepared if isinstance(item.suite, ExactSuite)]
@@ -543,13 +586,16 @@ class Steps:
         report.text = runner.account if runner.tasks else "no command is asked for at this seed"
         return runner
 
-    def _test(self, target: Target, prepared: list[Prepared], report: Report) -> TargetRunner:
+    def perform(
+        self, target: Target, prepared: list[Prepared], report: Report, enough: Enough | None = None
+    ) -> TargetRunner:
+        """Test a target whose kernel and programs are there, until it is `enough`."""
         assert target.build is not None
         build = target.build.value
         target.prepared = tuple(prepared)
         runner = TargetRunner(
             target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
-            say=report.say, retries=self.plan.retries,
+            say=report.say, retries=self.plan.retries, enough=enough,
             start=lambda number: self.guest(target, number, report.say),
         )  # fmt: skip
         runner.cases.extend(case for item in prepared for case in item.cases)

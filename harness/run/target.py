@@ -50,6 +50,9 @@ class LiveGuest(Protocol):
 StartGuest = Callable[[int], AbstractContextManager[LiveGuest]]
 """Gives the N-th guest of the target (from 1)."""
 
+Enough = Callable[[Sequence[Case]], str]
+"""Of the cases so far: why those that are left need not be run; "" while they must be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -119,8 +122,9 @@ class TargetRunner:
         config_digest: str,
         say: Say,
         retries: int = 0,
+        enough: Enough | None = None,
     ) -> None:
-        """`retries` is how often a case that failed is run again."""
+        """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run."""
         self._arch = arch
         self._profile = profile
         self.tasks = tuple(tasks)
@@ -129,6 +133,7 @@ class TargetRunner:
         self._config_digest = config_digest
         self._say = say
         self._retries = retries
+        self._enough = enough or (lambda _: "")
         self._again = False  # what is run now has failed before
         self._booted = 0  # guests that have come up
         self._failed_boots: list[Case] = []  # of the guest that is to come up next
@@ -294,6 +299,9 @@ class TargetRunner:
             return
         self._note_state(before, "the boot")
         while self._left:
+            if why := self._enough(self._every_case()):
+                self.give_up(why)
+                break
             task = self._left.pop(0)
             try:
                 after = self._perform(guest, task, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from harness.errors import HarnessError
 from harness.events import Emit, Event, EventKind
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.model import Boot, CommandResult, Outcome, RunResult
+from harness.model import Boot, CommandResult, MutantsResult, Outcome, RunResult
 from harness.plan.model import Plan
 from harness.run.goal import Goal
 from tests.report import samples
+from tests.report.test_mutants_shown import result as mutants_result
 
 
 @dataclass
@@ -52,6 +53,9 @@ class FakeEngine:
     goal: Goal | None = None
     command: tuple[str, ...] = ()
     directory: Path | None = None
+    mutants: MutantsResult = field(default_factory=mutants_result)
+    wanted: tuple[str, ...] = ()
+    everything: bool = False
 
     def run_plan(
         self,
@@ -88,3 +92,24 @@ class FakeEngine:
             yield self.guest
         finally:
             self.guest.left = True
+
+    def run_mutants(
+        self,
+        plan: Plan,
+        wanted: Sequence[str],
+        *,
+        everything: bool,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Callable[[MutantsResult], None],
+    ) -> MutantsResult:
+        del processes, cache, emit
+        self.plan, self.wanted, self.everything = plan, tuple(wanted), everything
+        self.command, self.directory = command, directory
+        publish(self.mutants)
+        if self.error is not None:
+            raise self.error
+        return self.mutants

@@ -16,8 +16,8 @@ from harness.suites.hazards import WORKLOADS, HazardsSuite
 from harness.suites.programs import build_program, sources_of
 
 NOT_ON_EVERY_HOST = (
-    "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "name", "map-count", "no-memory", "lock-stat", "slab",
-    "query", "sealed",
+    "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "name", "map-count", "no-memory", "lock-stat",
+    "slab", "query", "sealed",
 )  # fmt: skip
 """What a host's kernel, or the rights we have there, may not allow."""
 
@@ -112,6 +112,21 @@ MUTANTS = (
            "write from a hole: 64 instead of EFAULT"),
     Mutant("stack", "stack.c", "frame[i] = word_of(worker, depth, i);", "frame[i] = word_of(worker, depth & 7, i);",
            "a frame on stack"),
+    Mutant("move.last", "last.c", "state.last[n] = worker->turn;", "state.last[n] = worker->turn + (n == 3);",
+           "a write to page 3 was lost while it moved"),
+    Mutant("fork.last", "last.c", "*word = last[n];", "*word = last[n] + (last[n] == 999);", "was lost while forking",
+           Outcome.FAIL, 400),
+    Mutant("fork.flags", "flags.c", "MADV_WIPEONFORK) &&", "MADV_NORMAL) &&", "page 0 is not wiped in a child"),
+    Mutant("flags", "flags.c", "fill_page(run, run->mirror, 1);", "fill_page(run, run->mirror, 2);",
+           "filled page 1"),
+    Mutant("ambush.protect", "ambush.c", "if (mprotect(range.start, range.size, PROT_READ))",
+           "if (madvise(range.start, range.size, MADV_NORMAL))", "was written after mprotect had forbidden it"),
+    Mutant("ambush.unmap", "ambush.c", "if (munmap(range.start, range.size))", "if (madvise(range.start, range.size, "
+           "MADV_NORMAL))", "is there after munmap"),
+    Mutant("ambush.near", "ambush.c", "if (!mprotect(gap->start, gap->size, PROT_NONE))",
+           "if (!mprotect(gap->start - run->page_size, gap->size, PROT_NONE))", "signal 11", CRASH),
+    Mutant("uffd.refuse", "uffd.c", "good = refuse_copy(worker, end, 2 * size)",
+           "good = refuse_copy(worker, end, size)", "UFFDIO_COPY: success instead of ENOENT"),
     Mutant("exit", "process.c", "if (fault_once(worker, run->area, false))", "fail(run, \"on purpose\");\n\t\tif (0)",
            "in a process: on purpose"),
     Mutant("kill", "child.c", "WTERMSIG(status) != allowed_signal", "WTERMSIG(status)", "a process died of signal 9"),
@@ -122,7 +137,7 @@ MUTANTS = (
     Mutant("sealed", "seal.c", "errno != EPERM", "errno != EINVAL", "munmap up to a sealed page: Operation not"),
 )  # fmt: skip
 
-NEED_RIGHTS = ("uffd.copy", "uffd.within", "query", "sealed", "map-count")
+NEED_RIGHTS = ("uffd.copy", "uffd.within", "uffd.refuse", "query", "sealed", "map-count")
 
 
 @pytest.mark.slow

@@ -167,6 +167,18 @@ static uint64_t faults_so_far(void)
 	return sum;
 }
 
+/* Also of a case that failed: how much it took to find that. */
+static void report_operations(struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->nr_workers; i++)
+		run->operations += run->workers[i].ops;
+	if (run->operations)
+		metric("operations", (double)run->operations, "ops",
+		       run->operations);
+}
+
 static void report(struct run *run, const struct vmstat *before,
 		   const struct vmstat *after, uint64_t faults)
 {
@@ -174,13 +186,8 @@ static void report(struct run *run, const struct vmstat *before,
 	uint64_t refused = 0;
 	unsigned int i;
 
-	for (i = 0; i < run->nr_workers; i++) {
-		run->operations += run->workers[i].ops;
+	for (i = 0; i < run->nr_workers; i++)
 		refused += run->workers[i].refused;
-	}
-	if (run->operations)
-		metric("operations", (double)run->operations, "ops",
-		       run->operations);
 	if (refused)
 		metric("refused", (double)refused, "accesses", refused);
 	run->samples.nr = run->next_sample < run->samples.max ?
@@ -210,6 +217,7 @@ static void perform(struct run *run)
 	act(run);
 	vmstat_read(&after);
 	faults = faults_so_far() - faults;
+	report_operations(run);
 	if (!run->failed && !run->skipped)
 		report(run, &before, &after, faults);
 }

@@ -96,19 +96,39 @@ static int move_middle(unsigned char *middle, size_t size)
 	return got == MAP_FAILED ? -1 : 0;
 }
 
+/* From the end of one VMA into the next: the first is gone when that fails. */
+static int unmap_across(unsigned char *middle, size_t size)
+{
+	return munmap(middle - size, 3 * size);
+}
+
 static const struct change {
 	const char *name;
 	int (*apply)(unsigned char *middle, size_t size);
+	bool across;	/* wants a VMA to begin in the middle */
 } changes[] = {
-	{ "munmap", unmap_middle },
-	{ "mprotect", protect_middle },
-	{ "mmap", map_over_middle },
-	{ "mremap", move_middle },
+	{ "munmap", unmap_middle, false },
+	{ "mprotect", protect_middle, false },
+	{ "mmap", map_over_middle, false },
+	{ "mremap", move_middle, false },
+	{ "munmap of two", unmap_across, true },
 };
 
-static const struct change *pick_change(struct worker *worker)
+static const struct change *pick_change(struct worker *worker, bool across_too)
 {
-	return &changes[random_next(&worker->random) % ARRAY_SIZE(changes)];
+	size_t nr = ARRAY_SIZE(changes) - !across_too;
+
+	return &changes[random_next(&worker->random) % nr];
+}
+
+/* One VMA or, with another protection from the middle on, two. */
+static void divide_victim(struct run *run, bool divided)
+{
+	size_t size = (VICTIM_PAGES - MIDDLE) * run->page_size;
+
+	if (mprotect(page_at(run, state.victim, MIDDLE), size,
+		     PROT_RW | (divided ? PROT_EXEC : 0)))
+		fail(run, "mprotect: %m");
 }
 
 static void map_victim(struct run *run)
@@ -181,7 +201,7 @@ static void refuse_at_limit(struct worker *worker)
 	if (!fill_up(run, filler))
 		return;
 	while (going(worker)) {
-		const struct change *change = pick_change(worker);
+		const struct change *change = pick_change(worker, false);
 
 		forget_untouched(run);
 		if (!change->apply(page_at(run, state.victim, MIDDLE),
@@ -306,10 +326,11 @@ static void refuse_at_random(struct worker *worker)
 	if (fd < 0)
 		fail(run, "/proc/thread-self/make-it-fail: %m");
 	while (going(worker)) {
-		const struct change *change = pick_change(worker);
+		const struct change *change = pick_change(worker, true);
 		int error;
 
 		forget_untouched(run);
+		divide_victim(run, change->across);
 		error = apply_while_failing(run, change, fd);
 		if (!error) {
 			restore_victim(run);

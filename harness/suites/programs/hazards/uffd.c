@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -262,6 +263,81 @@ const struct workload uffd_move = {
 		{ "read", read_filled, 0, 1 },
 		{ "split", split_and_merge, 1, 1 },
 		{ "UFFDIO_MOVE", serve_moves, 1, 0 },
+	},
+	.teardown = unregister_area,
+};
+
+/* Beyond the VMA, or where nothing is registered: no lock may be kept. */
+static bool is_refused(struct run *run, const char *call, int result,
+		       int wanted)
+{
+	if (result && errno == wanted)
+		return true;
+	fail(run, "%s: %s instead of %s", call,
+	     result ? strerrorname_np(errno) : "success",
+	     strerrorname_np(wanted));
+	return false;
+}
+
+static bool refuse_copy(struct worker *worker, unsigned char *to, size_t size)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)to,
+		.src = (uintptr_t)worker->buffer,
+		.len = size,
+	};
+
+	return is_refused(worker->run, "UFFDIO_COPY",
+			  ioctl(worker->run->fd, UFFDIO_COPY, &copy), ENOENT);
+}
+
+static bool refuse_zero(struct worker *worker, unsigned char *to, size_t size)
+{
+	struct uffdio_zeropage zero = {
+		.range.start = (uintptr_t)to,
+		.range.len = size,
+	};
+
+	return is_refused(worker->run, "UFFDIO_ZEROPAGE",
+			  ioctl(worker->run->fd, UFFDIO_ZEROPAGE, &zero),
+			  ENOENT);
+}
+
+/* The first page is there, so that the VMA has what a first fault gives it. */
+static void refuse_always(struct worker *worker)
+{
+	struct run *run = worker->run;
+	size_t size = run->page_size;
+	size_t last = area_pages(run) - 1;
+
+	if (copy_page(worker, 0)) {
+		fail(run, "UFFDIO_COPY: %m");
+		return;
+	}
+	fill_page(run, run->mirror, 0);
+	while (going(worker)) {
+		unsigned char *end = page_at(run, run->area, last);
+		bool good;
+
+		if (worker->ops & 1)
+			good = refuse_copy(worker, end, 2 * size) &&
+			       refuse_copy(worker, run->mirror, size);
+		else
+			good = refuse_zero(worker, end, 2 * size) &&
+			       refuse_zero(worker, run->mirror, size);
+		if (!good)
+			return;
+	}
+}
+
+const struct workload uffd_refuse = {
+	.name = "uffd.refuse",
+	.summary = "UFFDIO_COPY and ZEROPAGE that must be refused",
+	.ops = 40,
+	.window = 8,
+	.setup = register_plain,
+	.roles = {
+		{ "refuse", refuse_always, 1, 1 },
 	},
 	.teardown = unregister_area,
 };

@@ -1,0 +1,82 @@
+"""Results of a target that are kept in the cache, named by everything that they come from.
+
+The tree, configuration, compiler, initramfs with all programs, commands, guest, accelerator, and the harness itself:
+the same again would give the same again.  Consoles are kept with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from harness import __version__
+from harness.guest.accel import choose_accel
+from harness.host.cache import Cache
+from harness.model import AppliedTree, Outcome, TargetResult
+from harness.report import results
+from harness.run.steps import Steps, Target
+from harness.run.suites import Prepared
+
+_FORMAT = 1
+_RECORD = "result.json"
+_JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that outcomes come from
+
+
+def key(steps: Steps, applied: AppliedTree, target: Target, prepared: Sequence[Prepared], *more: object) -> str:
+    """The name of everything that the result of a target comes from; `more` is what else it depends on."""
+    plan = steps.plan
+    assert target.rootfs is not None
+    config = steps.config_of(target)
+    commands = [[task.suite.name, *asdict(task.command).values()] for task in steps.tasks(target, prepared)]
+    unmade = [item.name for item in prepared if item.suite is None]
+    parts = [
+        _FORMAT, steps.builder.key(applied, target.arch, target.profile), target.rootfs.value.digest,
+        commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
+        choose_accel(config.accel, target.arch)[0], _own_digest(), *more,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+
+
+def load(stored: Cache, kind: str, name: str, directory: Path) -> TargetResult | None:
+    """An earlier result, with its consoles copied to this run's `directory`."""
+    entry = stored.find(kind, name)
+    if entry is None:
+        return None
+    try:
+        found = results.from_json(TargetResult, json.loads((entry / _RECORD).read_text()), directory)
+        for console in entry.glob("console-*"):
+            shutil.copyfile(console, directory / console.name)
+    except (OSError, ValueError):
+        return None  # made by another version: made again
+    return found
+
+
+def keep(stored: Cache, kind: str, name: str, result: TargetResult, directory: Path) -> None:
+    """Keep the result of a target if all of it is the kernel's doing."""
+    cases = [case for suite in result.suites for case in suite.cases]
+    if not result.boots or any(case.outcome is Outcome.ERROR for case in cases):
+        return
+
+    def fill(entry: Path) -> None:
+        (entry / _RECORD).write_text(json.dumps(results.to_json(result, directory)))
+        again = [proof.again for proof in result.exact.proofs] if result.exact is not None else []
+        for console in {*(boot.console for boot in result.boots), *again}:
+            if console.is_file():
+                shutil.copyfile(console, entry / console.name)
+
+    stored.get(kind, name, fill)
+
+
+@cache
+def _own_digest() -> str:
+    """What of ourselves outcomes come from: a version's number stays while we are worked on."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256(__version__.encode())
+    for source in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):
+        digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
