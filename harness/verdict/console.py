@@ -22,7 +22,7 @@ MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
 _MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
-_MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
+_MAX_GAP_S = 60.0  # of guest time: a starved guest of TCG pauses for tens of seconds within one report
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
 _STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS}|{rules.BANNER})")
@@ -306,7 +306,7 @@ def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool
     every = [*named, instruction(messages[:traced]), *frames(messages)]
     if not any(every):
         every = takers(messages)
-    about = significant(every) or [name for name in every if name][:1]
+    about = significant(every, stall=rule.timing) or [name for name in every if name and not rule.timing][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
     entries = trace(messages)
