@@ -45,8 +45,8 @@ _MACHINERY = re.compile(
     r"|object_err|__slab_err|check_(?:object|slab|bytes_and_report|pad_bytes)|(?:free|alloc)_(?:debug_processing|"
     r"consistency_checks)|validate_slab\w*|do_slab_free"
     # sanitizers and checked data
-    r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
-    r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
+    r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|_*refcount_\w+"
+    r"|_*list_(?:add|del)(?:_valid|_entry|_init|_rcu)?\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
     r")$"
 )
 # What a stalled CPU's trace goes through before it comes to what was interrupted; elsewhere code like any other.
