@@ -117,8 +117,11 @@ class Provoker:
             *argv.kernel_args(kernel.image, initrd, argv.kernel_cmdline(machine, Accel.TCG, take.cmdline)),
         ]  # fmt: skip
         child = self._processes.spawn(command, cwd=work)
-        if child.wait(take.deadline_s, self._processes.stop) is None:
+        code = child.wait(take.deadline_s, self._processes.stop)
+        if code is None:
             say(f"  {take.forms[0].name}: still running after {take.deadline_s:.0f} s")
+        elif code:
+            raise HarnessError(f"QEMU ended with exit code {code}")
         self._processes.forget(child)
         return console.read_bytes().decode("utf-8", "replace") if console.exists() else ""
 

@@ -61,7 +61,7 @@ TAKES: tuple[Take, ...] = (
         PLAIN,
         "lockdep-circular", "lockdep-circular-three", "lockdep-circular-rwsem", "lockdep-recursive",
         "lockdep-inconsistent", "lockdep-inconsistent-softirq", "lockdep-irq-order", "lockdep-irq-inversion",
-        "lockdep-wait-context", "lockdep-rcu-usage", "lockdep-rcu-protected", "lockdep-rcu-sync", "lockdep-depth",
+        "lockdep-rcu-usage", "lockdep-rcu-protected", "lockdep-rcu-sync", "lockdep-depth",
         "lockdep-entries", "lockdep-keys", "lockdep-unlock-balance", "lockdep-unlock-balance-nested",
         "lockdep-return-to-user", "lockdep-vma-lock-leaked", "lockdep-still-held", "lockdep-freed",
         "lockdep-nested-not-taken", "lockdep-non-static-key", "lockdep-unregistered-key",
@@ -82,7 +82,7 @@ TAKES: tuple[Take, ...] = (
     ),
     *_together(PLAIN, "atomic-sleep", "atomic-sleep-rcu", "atomic-sleep-irqs-off", "atomic-work-leaks",
                "atomic-schedule"),
-    *_alone(CHECKS, "lockdep-contention"),
+    *_alone(CHECKS, "lockdep-contention", "lockdep-wait-context"),
     *_together(CHECKS, "odebug-timer", "field-spanned", "ubsan-shift", "ubsan-shift-negative", "ubsan-bounds",
                "ubsan-bool", "atomic-preemptible", "atomic-preemptible-this-cpu"),
     # What taints it: lockdep is off from the first of these on.

@@ -23,6 +23,7 @@ _MAX_REPORT_LINES = 500
 _MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
 _MAX_GAP_S = 60.0  # of guest time: a starved guest of TCG pauses for tens of seconds within one report
+_MAX_BARE_GAP_S = 5.0  # in one that may be without a trace, which nothing but a pause ends
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
 _STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS}|{rules.BANNER})")
@@ -217,7 +218,9 @@ class _Report:
     def take(self, line: _Line) -> bool:
         """Add a line; False if the report is over, with or without it."""
         message, rule = line.message, self.rule
-        if rule is None or len(self.lines) >= _MAX_REPORT_LINES or line.time_s - self.lines[-1].time_s > _MAX_GAP_S:
+        if rule is None or len(self.lines) >= _MAX_REPORT_LINES:
+            return False
+        if line.time_s - self.lines[-1].time_s > (_MAX_BARE_GAP_S if rule.bare else _MAX_GAP_S):
             return False
         if message.startswith(CUT_HERE):  # another report, but for what is found corrupt and then BUG()
             return rule.type in ("list-corruption", "slab") and not self._framed and self._add(line)
