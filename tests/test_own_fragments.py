@@ -17,6 +17,9 @@ OPTIONAL = {
     "VMA_CHECK", "VMA_CHECK_DELAY", "VMA_CHECK_FAIL",
 }  # fmt: skip
 
+# For plans of one's own: no profile of the project has them.
+ON_REQUEST = {"debuginfo"}
+
 PROFILES = registered_profiles(fragments_dir())
 
 
@@ -52,7 +55,7 @@ def test_what_the_profiles_are_known_by() -> None:
 def test_each_architecture_has_its_fragment_and_each_fragment_its_profile() -> None:
     files = {path.stem for path in fragments_dir().glob("*.config")}
     used = {fragment for profile in PROFILES.values() for fragment in profile.fragments}
-    assert files == used | {arch.value for arch in Arch}
+    assert files == used | {arch.value for arch in Arch} | ON_REQUEST
 
 
 @pytest.mark.parametrize("path", sorted(fragments_dir().glob("*.config")), ids=lambda path: path.stem)

@@ -22,7 +22,8 @@ MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
 _MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
-_MAX_GAP_S = 5.0  # of guest time: nothing that is one report pauses this long
+_MAX_GAP_S = 60.0  # of guest time: a starved guest of TCG pauses for tens of seconds within one report
+_MAX_BARE_GAP_S = 5.0  # in one that may be without a trace, which nothing but a pause ends
 
 _PREFIX = re.compile(r"(?:<\d{1,3}>)?\[ {0,5}(\d{1,9}\.\d{6})\](?:\[ {0,9}([TC]\d{1,9})\])? ?")
 _STAMPED = re.compile(rf"\] (?:{rules.FIRST_WORDS}|{rules.BANNER})")
@@ -217,7 +218,9 @@ class _Report:
     def take(self, line: _Line) -> bool:
         """Add a line; False if the report is over, with or without it."""
         message, rule = line.message, self.rule
-        if rule is None or len(self.lines) >= _MAX_REPORT_LINES or line.time_s - self.lines[-1].time_s > _MAX_GAP_S:
+        if rule is None or len(self.lines) >= _MAX_REPORT_LINES:
+            return False
+        if line.time_s - self.lines[-1].time_s > (_MAX_BARE_GAP_S if rule.bare else _MAX_GAP_S):
             return False
         if message.startswith(CUT_HERE):  # another report, but for what is found corrupt and then BUG()
             return rule.type in ("list-corruption", "slab") and not self._framed and self._add(line)
@@ -306,7 +309,7 @@ def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool
     every = [*named, instruction(messages[:traced]), *frames(messages)]
     if not any(every):
         every = takers(messages)
-    about = significant(every) or [name for name in every if name][:1]
+    about = significant(every, stall=rule.timing) or [name for name in every if name and not rule.timing][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
     entries = trace(messages)

@@ -37,20 +37,25 @@ _MACHINERY = re.compile(
     # locks, sleeping, scheduling
     r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
     r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
-    r"|_*rt_(?:mutex|spin|write|read)\w*|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
+    r"|_*rt_(?:mutex|spin|write|read)\w*|mmap_(?:read|write)_(?:try|un|down)?(?:lock|grade)\w*"
+    r"|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
     r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|slab_\w+|___slab_alloc\w*"
     r"|object_err|__slab_err|check_(?:object|slab|bytes_and_report|pad_bytes)|(?:free|alloc)_(?:debug_processing|"
     r"consistency_checks)|validate_slab\w*|do_slab_free"
     # sanitizers and checked data
-    r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|refcount_warn_saturate|refcount_\w+"
-    r"|__list_(?:add|del)\w*_valid\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
-    # stalls, lockups, other CPUs' traces
-    r"|nmi_\w+|trigger_\w+|rcu_(?:dump\w*|sched_clock_irq|check_\w+|pending)|check_cpu_stall|update_process_times"
+    r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|_*refcount_\w+"
+    r"|_*list_(?:add|del)(?:_valid|_entry|_init|_rcu)?\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
+    r")$"
+)
+# What a stalled CPU's trace goes through before it comes to what was interrupted; elsewhere code like any other.
+_INTERRUPTION = re.compile(
+    r"(?:nmi_\w+|trigger_\w+|rcu_(?:dump\w*|sched_clock_irq|check_\w+|pending|gp_\w+)|check_cpu_stall|update_process_times"
     r"|tick_\w+|sched_clock_\w+|watchdog_\w+|is_softlockup|hrtimer_\w+|__hrtimer_\w+|__sysvec_\w+|arch_timer_\w+"
     r"|handle_percpu_\w+|generic_handle_\w+|handle_irq_\w+|gic_handle_irq\w*|do_interrupt_handler|call_on_irq_stack"
-    r"|__flush_smp_call_\w+|smp_call_function\w*|native_\w+|csd_lock_\w+)$"
+    r"|__flush_smp_call_\w+|smp_call_function\w*|native_\w+|csd_lock_\w+|(?:raw_)?irqentry_\w+|_*irq_exit\w*"
+    r"|handle_softirqs|_*do_softirq\w*|run_timer_\w+|__run_timer\w*|sched_show_task|finish_task_switch|kthread)$"
 )
 
 
@@ -118,6 +123,7 @@ def in_trace(message: str) -> bool:
     return FRAME.search(message) is not None or _INSIDE.match(message) is not None
 
 
-def significant(names: Sequence[str]) -> list[str]:
-    """The functions that a report can be about, in order, each once."""
-    return list(dict.fromkeys(name for name in names if name and not _MACHINERY.match(name)))
+def significant(names: Sequence[str], *, stall: bool = False) -> list[str]:
+    """The functions that a report can be about, in order, each once; `stall`: of a CPU that made no progress."""
+    machinery = [_MACHINERY, _INTERRUPTION] if stall else [_MACHINERY]
+    return list(dict.fromkeys(name for name in names if name and not any(one.match(name) for one in machinery)))

@@ -111,6 +111,13 @@ def test_report_does_not_swallow_what_comes_much_later() -> None:
     assert scan(text)[0].text == "BUG: odd\nmore"
 
 
+def test_pauses_of_a_starved_guest_cut_no_report() -> None:
+    (whole,) = scan(WARNING)
+    stamps = iter(range(1, 1000))
+    (slow,) = scan(re.sub(r"\[ +\d+\.\d+\]", lambda _: f"[{next(stamps) * 30:5}.000000]", WARNING))
+    assert (slow.text, slow.corrupted) == (whole.text, False)
+
+
 @pytest.mark.parametrize(
     "text",
     [
