@@ -44,9 +44,9 @@ def _complete_profiles(_context: click.Context, _parameter: click.Parameter, beg
 
 
 def _complete_suites(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    from harness.plan.model import Plan  # noqa: PLC0415
+    from harness.run.suites import DESCRIPTIONS  # noqa: PLC0415
 
-    return [CompletionItem(name) for name in Plan().suites if name.startswith(begun)]
+    return [CompletionItem(name, help=text) for name, text in DESCRIPTIONS.items() if name.startswith(begun)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from harness.model import AppliedTree
 NAME = "linux"
 """The work copy's directory: the same in every place, for compiler caches."""
 
-OBJECTS = "objects-"
-"""Begins the names of what builds keep beside the work copy (`harness.kernel.objects`)."""
+OBJECTS, NOTE = "objects-", ".note"
+"""Begins the names of what builds keep beside the work copy, and ends those of its notes (`harness.kernel.objects`)."""
 
 
 @contextmanager
@@ -45,8 +45,7 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
     files, index, changing = place / NAME, place / "index", place / "changing"
     interrupted = changing.exists()
     for leftover in place.iterdir():
-        kept = leftover.name in (files.name, index.name) or leftover.name.startswith(OBJECTS)
-        if interrupted or not kept:
+        if interrupted or not (leftover.name in (files.name, index.name) or _is_usable(leftover)):
             remove_tree(leftover)
     files.mkdir(exist_ok=True)
     changing.touch()
@@ -60,3 +59,8 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
         raise write_error(done, files)
     changing.unlink()
     return files
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether it is of a build that nothing interrupted: its note is there."""
+    return path.name.startswith(OBJECTS) and path.with_name(f"{path.name.removesuffix(NOTE)}{NOTE}").is_file()

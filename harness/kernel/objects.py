@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.host.cache import remove_tree
-from harness.kernel.checkout import OBJECTS
+from harness.kernel.checkout import NOTE, OBJECTS
 
 MOST_KEPT = 8
 """Directories beside one work copy: some 100 MiB each, more with debug information."""
 
-_NOTE = ".note"
 _TARGET = re.compile(r"  [A-Z][A-Z0-9_]* +(?:\[\w+\] )?(?P<target>\S+)$")
 _MAKE = re.compile(r"make(?:\[\d+\])?: ")
 
@@ -73,7 +72,7 @@ def kept_objects(checkout: Path, name: str, way: str) -> Iterator[Objects]:
     It stays if the caller says that it is good, and is gone after an error.  The caller holds the checkout alone.
     """
     place = checkout.parent
-    directory, note = place / f"{OBJECTS}{name}", place / f"{OBJECTS}{name}{_NOTE}"
+    directory, note = place / f"{OBJECTS}{name}", place / f"{OBJECTS}{name}{NOTE}"
     record = _read(note, way) if directory.is_dir() else None
     note.unlink(missing_ok=True)
     if record is None:
@@ -101,9 +100,9 @@ def _read(note: Path, way: str) -> dict[str, Any] | None:
 
 def _make_room(place: Path) -> None:
     """Leave room for one more: the one whose last build is longest ago goes."""
-    notes = sorted(place.glob(f"{OBJECTS}*{_NOTE}"), key=lambda path: path.stat().st_mtime)
+    notes = sorted(place.glob(f"{OBJECTS}*{NOTE}"), key=lambda path: path.stat().st_mtime)
     for note in notes[: max(0, len(notes) - MOST_KEPT + 1)]:
-        remove_tree(note.with_name(note.name.removesuffix(_NOTE)))
+        remove_tree(note.with_name(note.name.removesuffix(NOTE)))
         note.unlink(missing_ok=True)
 
 
