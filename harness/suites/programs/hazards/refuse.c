@@ -106,12 +106,13 @@ static const struct change {
 	const char *name;
 	int (*apply)(unsigned char *middle, size_t size);
 	bool across;	/* wants a VMA to begin in the middle */
+	bool may_leave_gap;	/* where it fails half-way */
 } changes[] = {
-	{ "munmap", unmap_middle, false },
-	{ "mprotect", protect_middle, false },
-	{ "mmap", map_over_middle, false },
-	{ "mremap", move_middle, false },
-	{ "munmap of two", unmap_across, true },
+	{ .name = "munmap", .apply = unmap_middle },
+	{ .name = "mprotect", .apply = protect_middle },
+	{ .name = "mmap", .apply = map_over_middle, .may_leave_gap = true },
+	{ .name = "mremap", .apply = move_middle },
+	{ .name = "munmap of two", .apply = unmap_across, .across = true },
 };
 
 static const struct change *pick_change(struct worker *worker, bool across_too)
@@ -318,6 +319,25 @@ static int apply_while_failing(struct run *run, const struct change *change,
 	return error;
 }
 
+/*
+ * mmap() over what is there clears the old pages before its last allocation.
+ * Where that one fails the kernel leaves a gap rather than a mapping whose
+ * contents are gone (since 6.12).
+ */
+static void fill_gap(struct run *run)
+{
+	unsigned char *middle = page_at(run, state.victim, MIDDLE);
+	unsigned char resident;
+
+	if (!mincore(middle, run->page_size, &resident) || errno != ENOMEM)
+		return;
+	if (mmap(middle, run->page_size, PROT_RW, MAP_PRIVATE_ANON | MAP_FIXED,
+		 -1, 0) != middle)
+		fail(run, "mmap: %m");
+	else
+		fill_page(run, middle, MIDDLE);
+}
+
 static void refuse_at_random(struct worker *worker)
 {
 	struct run *run = worker->run;
@@ -341,6 +361,8 @@ static void refuse_at_random(struct worker *worker)
 			break;
 		}
 		state.refused++;
+		if (change->may_leave_gap)
+			fill_gap(run);
 		verify_victim(run, change->name);
 	}
 	if (fd >= 0)
