@@ -19,6 +19,7 @@ from harness.guest.console import INIT_MARK, NO_SSH_MARK, SSH_MARK, Console
 PANIC_GRACE_S = 1.0
 """How long a guest that has said something fatal may finish saying it before it counts as dead."""
 
+_TELLING_S = 1.0
 _TICK_S = 0.02
 # What the kernel says last of all when it was told to stop (kernel/reboot.c); not every machine ends QEMU then.
 _STOPPED = re.compile(r"reboot: (?:System halted|Power down|Power off not available)")
@@ -82,6 +83,7 @@ class Watch:
         self._expected = False
         self._closing = False
         self._drained = threading.Event()
+        self._told = threading.Event()  # why QEMU is about to end
         self._thread = threading.Thread(target=self._work, name="guest-watch", daemon=True)
         self._fatal_line = ""
         self._fatal_at = 0.0
@@ -137,6 +139,7 @@ class Watch:
         with self._lock:
             if name == "SHUTDOWN" and not self._shutdown:
                 self._shutdown, self._shutdown_at = shutdown_words(data), time.monotonic()
+                self._told.set()
             elif name == "GUEST_PANICKED" and not self._fatal_at:
                 self._fatal_line, self._fatal_at = "QEMU was told of a guest panic", time.monotonic()
 
@@ -152,6 +155,8 @@ class Watch:
         self._hear_lines(self._console.read_rest())
         code = self._program.poll()
         if code is not None and not self._expected:
+            if code == 0 and not self._fatal_at and not self._shutdown:
+                self._told.wait(_TELLING_S)  # it says why before it ends well, and another thread reads that
             if self._fatal_at:
                 self.declare("panic", self._fatal_line)
             else:
