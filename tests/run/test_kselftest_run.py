@@ -95,6 +95,7 @@ def test_tests_are_built_run_and_told_by_name(bench: Bench) -> None:
     assert sorted(few) == ["mremap_test", "mremap_test.fixed", "mremap_test.simple"]
 
 
+@pytest.mark.slow
 def test_a_result_is_compared_by_its_own_name(bench: Bench) -> None:
     PrintingGuest.said["base"] = GOOD.replace("ok 1", "not ok 1")
     PrintingGuest.said["series"] = GOOD.replace("ok 1", "not ok 1").replace("ok 2", "not ok 2")
@@ -106,6 +107,7 @@ def test_a_result_is_compared_by_its_own_name(bench: Bench) -> None:
     assert '"further_cases": true' in (capsule / "capsule.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_early_is_worse_than_one_that_fails(bench: Bench) -> None:
     PrintingGuest.said["base"] = GOOD.replace("ok 1", "not ok 1")
     PrintingGuest.said["series"] = PrintingGuest.said["base"].replace("ok 2 fixed\n", "")
@@ -114,6 +116,7 @@ def test_a_program_that_ends_early_is_worse_than_one_that_fails(bench: Bench) ->
     assert result.outcome is Outcome.FAIL
 
 
+@pytest.mark.slow
 def test_results_that_are_no_longer_there_are_gone_with_coverage(bench: Bench) -> None:
     PrintingGuest.said["series"] = GOOD.replace("1..2", "1..1").replace("ok 2 fixed\n", "")
     result, _ = _run(bench, baseline="always")

@@ -169,6 +169,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{Path(mutant.source).name}")
 def test_wrong_contents_are_found(mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path) -> None:
     native = host_arch()
