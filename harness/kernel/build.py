@@ -38,7 +38,7 @@ NEEDED_BYTES = 2 << 30
 
 _FORMAT = 1
 _RECORD = "build.json"
-_CACHED = Path(__file__).with_name("cached.sh")
+CACHED = Path(__file__).with_name("cached.sh")
 # The same for everyone and for ever, so that the same sources make the same kernel.
 _REPRODUCIBLE = {
     "KBUILD_BUILD_TIMESTAMP": "2000-01-01 00:00:00 UTC",
@@ -263,22 +263,9 @@ class _Work:
         return done
 
     def _variables(self) -> list[str]:
-        info, tools = self.order.info, self.order.tools
-        # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
-        mapped = " ".join(
-            f"-ffile-prefix-map={old}="
-            for old in (f"{self.source}/", f"../{self.source.name}/", f"{self.objects.directory}/")
-        )
-        variables = [
-            f"ARCH={info.kbuild}",
-            f"CROSS_COMPILE={tools.cross_compile}",
-            f"KCFLAGS={mapped}",
-            f"KAFLAGS={mapped}",
-        ]
-        if tools.ccache:
-            cached = self.objects.write(_CACHED.name, _CACHED.read_text())
-            variables += [f"HOSTCC=sh {cached} gcc", f"CC=sh {cached} {tools.cross_compile}gcc"]
-        return variables
+        tools, objects = self.order.tools, self.objects.directory
+        cached = self.objects.write(CACHED.name, CACHED.read_text()) if tools.ccache else None
+        return make_variables(self.order.info.kbuild, tools.cross_compile, self.source, objects, cached)
 
     def _expected(self) -> int:
         """How many objects the last build of this kind had; 0 if there was none."""
@@ -355,6 +342,16 @@ def ccache_settings(directory: Path, base: Path) -> dict[str, str]:
         "CCACHE_SLOPPINESS": "include_file_mtime,include_file_ctime",
         "CCACHE_MAXSIZE": "10G",
     }
+
+
+def make_variables(kbuild: str, prefix: str, source: Path, objects: Path, cached: Path | None) -> list[str]:
+    """What make is told of the architecture and its compiler; `cached` is the script that asks ccache first."""
+    # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
+    mapped = " ".join(f"-ffile-prefix-map={old}=" for old in (f"{source}/", f"../{source.name}/", f"{objects}/"))
+    variables = [f"ARCH={kbuild}", f"CROSS_COMPILE={prefix}", f"KCFLAGS={mapped}", f"KAFLAGS={mapped}"]
+    if cached is not None:
+        variables += [f"HOSTCC=sh {cached} gcc", f"CC=sh {cached} {prefix}gcc"]
+    return variables
 
 
 def _digest(parts: list[object]) -> str:

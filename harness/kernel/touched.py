@@ -17,7 +17,7 @@ from harness.events import Say
 from harness.host.cache import Cache, free_bytes, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.build import NEEDED_BYTES, ccache_settings
+from harness.kernel.build import CACHED, NEEDED_BYTES, ccache_settings, make_variables
 from harness.kernel.git import SYSTEM_PATH, Git
 from harness.kernel.kconfig import fragments_of, merged, read_fragments
 from harness.kernel.messages import parse_messages
@@ -153,13 +153,12 @@ class ObjectCompiler:
         ccache = self._cache.root / "ccache"
         ccache.mkdir(exist_ok=True)
         prefix = kind.prefix if kind.foreign else cross_prefix(arch)
-        mapped = " ".join(f"-ffile-prefix-map={old}=" for old in (f"{source}/", f"../{source.name}/", f"{place}/"))
-        make = [
-            "make", "-k", "-C", str(source), f"O={place}", f"-j{self._jobs}", "-Otarget",
-            f"ARCH={kind.foreign or ARCHES[arch].kbuild}", f"CROSS_COMPILE={prefix}", f"KCFLAGS={mapped}",
-        ]  # fmt: skip
-        if shutil.which("ccache", path=SYSTEM_PATH) is not None:
-            make += [f"CC=ccache {prefix}gcc", "HOSTCC=ccache gcc"]
+        cached = place / CACHED.name if shutil.which("ccache", path=SYSTEM_PATH) is not None else None
+        if cached is not None:
+            remove_tree(cached)  # the last make may have put anything there
+            cached.write_text(CACHED.read_text())
+        make = ["make", "-k", "-C", str(source), f"O={place}", f"-j{self._jobs}", "-Otarget"]
+        make += make_variables(kind.foreign or ARCHES[arch].kbuild, prefix, source, place, cached)
         argv = self._sandbox.wrap(
             [*make, *words], cwd=place, readable=[source], writable=[place, ccache],
             env={**ccache_settings(ccache, source.parent), **env},

@@ -140,6 +140,24 @@ struct range random_range(struct worker *worker, size_t first, size_t pages)
 	return range;
 }
 
+/* VMAs split and merge: some pages become executable, or are so no more. */
+void protect_at_random(struct worker *worker)
+{
+	struct run *run = worker->run;
+
+	while (going(worker)) {
+		struct range range = random_range(worker, 0, area_pages(run));
+		int prot = PROT_RW;
+
+		if (random_next(&worker->random) & 1)
+			prot |= PROT_EXEC;
+		if (mprotect(range.start, range.size, prot)) {
+			fail(run, "mprotect of page %zu: %m", range.first);
+			return;
+		}
+	}
+}
+
 /* Maps new memory at a range; false after fail(). */
 bool map_over(struct run *run, const struct range *range, int prot, int flags)
 {

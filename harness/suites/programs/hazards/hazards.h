@@ -138,6 +138,7 @@ void fault_leniently(struct worker *worker);
 bool fault_once(struct worker *worker, unsigned char *base, bool may_vanish);
 void drop_stripe(struct worker *worker, unsigned char *base);
 struct range random_range(struct worker *worker, size_t first, size_t pages);
+void protect_at_random(struct worker *worker);
 bool map_over(struct run *run, const struct range *range, int prot, int flags);
 
 /* child.c: processes */

@@ -125,23 +125,6 @@ static void read_always(struct worker *worker)
 	free(text);
 }
 
-static void protect_always(struct worker *worker)
-{
-	struct run *run = worker->run;
-
-	while (going(worker)) {
-		struct range range = random_range(worker, 0, area_pages(run));
-		int prot = PROT_RW;
-
-		if (random_next(&worker->random) & 1)
-			prot |= PROT_EXEC;
-		if (mprotect(range.start, range.size, prot)) {
-			fail(run, "mprotect of page %zu: %m", range.first);
-			return;
-		}
-	}
-}
-
 const struct workload maps = {
 	.name = "maps",
 	.summary = "readers of /proc/self/maps while VMAs split and merge",
@@ -151,7 +134,7 @@ const struct workload maps = {
 	.roles = {
 		{ "fault", fault_strictly, 0, 3 },
 		{ "read", read_always, 1, 3 },
-		{ "mprotect", protect_always, 1, 1 },
+		{ "mprotect", protect_at_random, 1, 1 },
 	},
 	.teardown = unmap_area,
 };

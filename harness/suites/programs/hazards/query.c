@@ -79,23 +79,6 @@ static void ask_always(struct worker *worker)
 				return;
 }
 
-static void protect_always(struct worker *worker)
-{
-	struct run *run = worker->run;
-
-	while (going(worker)) {
-		struct range range = random_range(worker, 0, area_pages(run));
-		int prot = PROT_RW;
-
-		if (random_next(&worker->random) & 1)
-			prot |= PROT_EXEC;
-		if (mprotect(range.start, range.size, prot)) {
-			fail(run, "mprotect of page %zu: %m", range.first);
-			return;
-		}
-	}
-}
-
 const struct workload query = {
 	.name = "query",
 	.summary = "PROCMAP_QUERY while VMAs split and merge",
@@ -105,7 +88,7 @@ const struct workload query = {
 	.roles = {
 		{ "fault", fault_strictly, 0, 3 },
 		{ "query", ask_always, 1, 2 },
-		{ "mprotect", protect_always, 1, 1 },
+		{ "mprotect", protect_at_random, 1, 1 },
 	},
 	.teardown = forget_area,
 };

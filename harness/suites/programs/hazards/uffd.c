@@ -14,14 +14,7 @@
 #include <unistd.h>
 
 #include "hazards.h"
-
-/* Since 6.8; the headers of the build host may be older. */
-#define FEATURE_MOVE (1u << 16)
-struct move_request {
-	uint64_t dst, src, len, mode;
-	int64_t moved;
-};
-#define IOCTL_MOVE _IOWR(UFFDIO, 0x05, struct move_request)
+#include "uffdmove.h"
 
 #define POLL_MS 20
 
