@@ -1,18 +1,24 @@
 """Child processes that can be told to stop and that never outlive the harness.
 
-Every program runs under `keeper.py`.  Argument lists only, never a shell.  This module knows nothing of what it runs.
+Every program runs under a keeper (`keeper.py`).  Argument lists only, never a shell.  This module knows nothing of what
+it runs.
 """
 
 from __future__ import annotations
 
+import array
+import errno
 import os
 import select
+import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +26,10 @@ from typing import IO
 from harness.errors import Cancelled, InfraError
 
 _KEEPER = Path(__file__).with_name("keeper.py")
+# What passes between this module and the keepers; described there.
+_REQUEST = struct.Struct("!III")
+_STARTED = struct.Struct("!qi")
+_ENDED = struct.Struct("!qd")
 
 
 class Stop:
@@ -84,35 +94,37 @@ class Completed:
 class Child:
     """A running program.  `terminate` and `kill` reach everything it started."""
 
-    def __init__(self, argv: Sequence[str], popen: subprocess.Popen[bytes], orders: int) -> None:
+    stdin: IO[bytes] | None = None  # our ends of its pipes
+    stdout: IO[bytes] | None = None
+    stderr: IO[bytes] | None = None
+
+    def __init__(self, argv: Sequence[str], pid: int, keeper: socket.socket) -> None:
         self.argv = tuple(argv)
-        self.pid = popen.pid  # of its keeper
+        self.pid = pid  # of its keeper
         self.started = time.monotonic()
-        self.cpu_seconds = 0.0
-        self._popen = popen
-        self._orders = orders
-        self._ended = os.pidfd_open(popen.pid)
+        self.cpu_seconds = 0.0  # of the program and everything it waited for, when it has ended
+        self._keeper = keeper
         self._lock = threading.Lock()
         self.exit_code: int | None = None
 
     def fileno(self) -> int:
         """Becomes readable when the program has ended, for poll(); valid until `close`."""
-        return self._ended
+        return self._keeper.fileno()
 
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""
         with self._lock:
             if self.exit_code is None:
-                pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-                if pid:
-                    self.cpu_seconds = usage.ru_utime + usage.ru_stime
-                    self.exit_code = self._popen.returncode = os.waitstatus_to_exitcode(status)
+                with suppress(BlockingIOError):
+                    said = self._keeper.recv(_ENDED.size, socket.MSG_DONTWAIT)
+                    # A keeper that says nothing was killed itself, and its program with it.
+                    self.exit_code, self.cpu_seconds = _ENDED.unpack(said) if said else (128 + signal.SIGKILL, 0.0)
             return self.exit_code
 
     def wait(self, timeout_s: float | None = None, stop: Stop | None = None) -> int | None:
         """Wait for the end; None if `timeout_s` passed or `stop` was set before."""
         poll = select.poll()
-        poll.register(self._ended, select.POLLIN)
+        poll.register(self._keeper, select.POLLIN)
         if stop is not None:
             poll.register(stop.fileno(), select.POLLIN)
         poll.poll(None if timeout_s is None else max(0, int(timeout_s * 1000)))
@@ -120,12 +132,13 @@ class Child:
 
     def _order(self, byte: bytes) -> None:
         with suppress(OSError):
-            os.write(self._orders, byte)
+            self._keeper.send(byte)
 
     def kill(self) -> None:
         """End it and everything it started, now."""
         self._order(b"K")
-        self._close_orders()
+        with suppress(OSError):
+            self._keeper.shutdown(socket.SHUT_WR)
         self.wait(10)
 
     def terminate(self, grace_s: float = 3.0) -> None:
@@ -135,18 +148,61 @@ class Child:
             self.kill()
 
     def close(self) -> None:
-        """Make sure that it is over and give the descriptors back; may be called twice."""
+        """Make sure that it is over and give the descriptor back; may be called twice."""
         if self.poll() is None:
             self.kill()
-        self._close_orders()
-        if self._ended >= 0:
-            os.close(self._ended)
-            self._ended = -1
+        with self._lock:
+            if self.exit_code is None:
+                self.exit_code = 128 + signal.SIGKILL
+            self._keeper.close()
 
-    def _close_orders(self) -> None:
-        if self._orders >= 0:
-            os.close(self._orders)
-            self._orders = -1
+
+class _Nursery:
+    """The process whose forks keep programs; it ends when this end of its socket is closed."""
+
+    def __init__(self) -> None:
+        self._stream, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_KEEPER)],
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    def start(
+        self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, fds: Mapping[int, int], nice: int
+    ) -> Child:
+        """A program with `fds` of ours under their numbers; 0, 1 and 2 come first.  OSError when it cannot be."""
+        numbers = list(fds)
+        variables = os.environ if env is None else env
+        words = [
+            str(cwd or Path.cwd()), " ".join(map(str, numbers[3:])),
+            *argv, *(f"{name}={value}" for name, value in variables.items()),
+        ]  # fmt: skip
+        if any("\0" in word for word in words):
+            raise ValueError(f"a NUL character in the arguments of {argv[0]}")
+        text = b"".join(os.fsencode(word) + b"\0" for word in words)
+        keeper, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        with theirs:
+            rights = array.array("i", [theirs.fileno(), *fds.values()])
+            with self._lock:
+                self._stream.sendmsg(
+                    [_REQUEST.pack(len(text), len(argv), nice)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                )
+                self._stream.sendall(text)
+        said = keeper.recv(_STARTED.size)
+        pid, error = _STARTED.unpack(said) if said else (0, errno.EAGAIN)
+        if error:
+            keeper.close()
+            raise OSError(error, os.strerror(error))
+        return Child(argv, pid, keeper)
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        self._stream.close()
+        self._process.wait()
 
 
 def _drain(stream: IO[bytes], keep: list[bytes], log: IO[bytes] | None, on_line: Callable[[str], None] | None) -> None:
@@ -168,6 +224,7 @@ class Processes:
     def __init__(self, stop: Stop | None = None) -> None:
         self.stop = stop or Stop()
         self._children: set[Child] = set()
+        self._nursery: _Nursery | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Processes:
@@ -180,8 +237,11 @@ class Processes:
         """End every child that still runs."""
         with self._lock:
             children, self._children = self._children, set()
+            nursery, self._nursery = self._nursery, None
         for child in children:
             child.close()
+        if nursery is not None:
+            nursery.close()
 
     def spawn(
         self,
@@ -201,24 +261,30 @@ class Processes:
         """
         self.stop.check()
         arguments = [str(word) for word in argv]
-        read, write = os.pipe()
         try:
-            popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_KEEPER), str(read), "--", *arguments],
-                cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr,
-                pass_fds=(read, *pass_fds), start_new_session=True,
-            )  # fmt: skip
+            with ExitStack() as theirs, ExitStack() as ours:
+                wanted = (stdin, stdout, stderr)
+                ends = [_ends(stream, number > 0, theirs, ours) for number, stream in enumerate(wanted)]
+                fds = {
+                    number: ends[1 if stream == subprocess.STDOUT else number][0]
+                    for number, stream in enumerate(wanted)
+                }
+                child = self._nursed().start(arguments, cwd, env, {**fds, **{fd: fd for fd in pass_fds}}, nice)
+                child.stdin, child.stdout, child.stderr = (end for _, end in ends)
+                ours.pop_all()
         except OSError as error:
-            os.close(write)
-            raise InfraError(f"cannot start {arguments[0]}: {error}") from error
-        finally:
-            os.close(read)
-        if nice:
-            _give_way(popen.pid, nice)
-        child = Child(arguments, popen, write)
+            raise InfraError(f"cannot start {arguments[0]}: {error.strerror}") from error
         with self._lock:
             self._children.add(child)
         return child
+
+    def _nursed(self) -> _Nursery:
+        with self._lock:
+            if self._nursery is not None and not self._nursery.is_alive():
+                self._nursery.close()
+                self._nursery = None
+            self._nursery = self._nursery or _Nursery()
+            return self._nursery
 
     def forget(self, child: Child) -> None:
         """Close a child and stop keeping track of it."""
@@ -253,7 +319,7 @@ class Processes:
         kept: tuple[list[bytes], list[bytes]] = ([], [])
         sink = log.open("ab") if log is not None else None
         try:
-            threads = self._attend(child._popen, kept, sink, on_line, input)
+            threads = self._attend(child, kept, sink, on_line, input)
             code = child.wait(deadline_s, self.stop)
             if code is None:
                 child.terminate(1.0)
@@ -273,7 +339,7 @@ class Processes:
 
     @staticmethod
     def _attend(
-        popen: subprocess.Popen[bytes],
+        child: Child,
         kept: tuple[list[bytes], list[bytes]],
         sink: IO[bytes] | None,
         on_line: Callable[[str], None] | None,
@@ -281,26 +347,34 @@ class Processes:
     ) -> list[threading.Thread]:
         """Threads that feed and drain a program; they end when it does."""
         jobs: list[tuple[Callable[..., None], tuple[object, ...]]] = []
-        for stream, keep in zip((popen.stdout, popen.stderr), kept, strict=True):
+        for stream, keep in zip((child.stdout, child.stderr), kept, strict=True):
             if stream is not None:
                 jobs.append((_drain, (stream, keep, sink, on_line)))
-        if data is not None and popen.stdin is not None:
-            jobs.append((_feed, (popen.stdin, data)))
+        if data is not None and child.stdin is not None:
+            jobs.append((_feed, (child.stdin, data)))
         threads = [threading.Thread(target=job, args=args, daemon=True) for job, args in jobs]
         for thread in threads:
             thread.start()
         return threads
 
 
-def _give_way(pid: int, nice: int) -> None:
-    """Lower a keeper's priority before it starts its program, which inherits it.
-
-    Where the kernel schedules sessions as groups (sched(7), autogroup), the nice value counts inside the group only,
-    and the group has one of its own.
-    """
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, nice)
-        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+def _ends(wanted: int | IO[bytes], writes: bool, theirs: ExitStack, ours: ExitStack) -> tuple[int, IO[bytes] | None]:
+    """A descriptor for the program's reading or writing, as subprocess.Popen has them; of a pipe our end, too."""
+    if not isinstance(wanted, int):
+        return wanted.fileno(), None
+    if wanted == subprocess.DEVNULL:
+        null = os.open(os.devnull, os.O_RDWR)
+        theirs.callback(os.close, null)
+        return null, None
+    if wanted == subprocess.PIPE:
+        read, write = os.pipe()
+        theirs.callback(os.close, write if writes else read)
+        return (
+            (write, ours.enter_context(os.fdopen(read, "rb")))
+            if writes
+            else (read, ours.enter_context(os.fdopen(write, "wb")))
+        )
+    return wanted, None
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import Cancelled
+from harness.errors import Cancelled, InfraError
 from harness.host.process import Processes, Stop
 
 
@@ -137,3 +137,55 @@ def test_a_program_gives_way_with_its_whole_session() -> None:
 def test_a_program_has_no_terminal() -> None:
     with Processes() as processes:
         assert processes.run(["sh", "-c", "exec </dev/tty"]).exit_code != 0
+
+
+def test_descriptors_keep_their_numbers_whatever_numbers_others_have() -> None:
+    pipes = [os.pipe() for _ in range(4)]
+    reads, writes = [read for read, _ in pipes], [write for _, write in pipes]
+    with Processes() as processes:
+        script = "; ".join(f"echo {fd} >&{fd}" for fd in writes) + f"; ! true <&{reads[0]}"
+        done = processes.run(["bash", "-c", script], pass_fds=writes)
+        for fd in writes:
+            os.close(fd)
+        # What is read to its end is held open by no keeper.
+        said = [os.read(fd, 99) + os.read(fd, 99) for fd in reads]
+    for fd in reads:
+        os.close(fd)
+    assert "Bad file descriptor" in done.words
+    assert said == [b"%d\n" % fd for fd in writes]
+
+
+def test_words_and_variables_of_any_bytes_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORD", os.fsdecode(b"\xff=\n"))
+    with Processes() as processes:
+        inherited = processes.run(["sh", "-c", 'printf "%s|" "$WORD" "$@"', "sh", "", "a b", os.fsdecode(b"\xfe")])
+        alone = processes.run(["env"], env={"ONE": "1"})
+        large = processes.run(["sh", "-c", "echo $#", "sh", *["x" * 100] * 10_000])
+    assert inherited.stdout == b"\xff=\n||a b|\xfe|"
+    assert alone.stdout == b"ONE=1\n"
+    assert large.text == "10000\n"
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with Processes() as processes, pytest.raises(InfraError, match="cannot start true: No such file"):
+        processes.run(["true"], cwd=tmp_path / "none")
+
+
+def test_the_end_of_what_starts_programs_is_survived_by_them_and_by_us() -> None:
+    with Processes() as processes:
+        child = processes.spawn(["sleep", "300"])
+        nursery = int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(nursery, signal.SIGKILL)
+        wait_until_dead(nursery)
+        assert processes.run(["echo", "here"]).text == "here\n"
+        assert child.poll() is None
+
+
+def test_a_killed_keeper_takes_its_program_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with Processes() as processes:
+        child = processes.spawn(["sh", "-c", f"echo $$ > {note}; exec sleep 300"])
+        program = int(wait_for_file(note))
+        os.kill(child.pid, signal.SIGKILL)
+        assert child.wait(10) == 128 + signal.SIGKILL
+        wait_until_dead(program)
