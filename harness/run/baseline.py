@@ -18,8 +18,9 @@ from harness.model import AppliedTree, Baseline, Case, Outcome, TargetResult
 from harness.run import kept
 from harness.run.graph import Node, Report
 from harness.run.outcomes import done, target_result
-from harness.run.steps import Steps, Target
+from harness.run.steps import Steps
 from harness.run.suites import Prepared
+from harness.run.targets import Target
 
 DIRECTORY = "baseline"
 """Where logs and consoles of the base lie, below those of the series."""

@@ -24,9 +24,9 @@ from harness.report.files import KERNEL_SUITE, Layout
 from harness.report.rerun import rerun_command
 from harness.run.exact import job_list
 from harness.run.outcomes import account_of
-from harness.run.steps import Target
 from harness.run.suites import Prepared
 from harness.run.target import TargetAccount
+from harness.run.targets import Target
 
 LATE = "after-"
 """Begins the names of the kernel's cases that tell what it said while no command ran."""

@@ -19,8 +19,9 @@ from harness.guest.accel import choose_accel
 from harness.host.cache import Cache
 from harness.model import AppliedTree, Outcome, TargetResult
 from harness.report import results
-from harness.run.steps import Steps, Target
+from harness.run.steps import Steps
 from harness.run.suites import Prepared
+from harness.run.targets import Target
 
 _FORMAT = 1
 _RECORD = "result.json"
@@ -29,10 +30,10 @@ _JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that o
 
 def key(steps: Steps, applied: AppliedTree, target: Target, prepared: Sequence[Prepared], *more: object) -> str:
     """The name of everything that the result of a target comes from; `more` is what else it depends on."""
-    plan = steps.plan
+    plan = steps.tester.plan
     assert target.rootfs is not None
-    config = steps.config_of(target)
-    commands = [[task.suite.name, *asdict(task.command).values()] for task in steps.tasks(target, prepared)]
+    config = steps.tester.config_of(target)
+    commands = [[task.suite.name, *asdict(task.command).values()] for task in steps.tester.tasks(target, prepared)]
     unmade = [item.name for item in prepared if item.suite is None]
     parts = [
         _FORMAT, steps.builder.key(applied, target.arch, target.profile), target.rootfs.value.digest,

@@ -42,8 +42,9 @@ from harness.run import history, kept
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report, State
 from harness.run.outcomes import done, no_result, target_result
-from harness.run.steps import Steps, Target, first_error
+from harness.run.steps import Steps
 from harness.run.target import Enough, Task
+from harness.run.targets import Target, first_error
 from harness.series.mutants import load
 from harness.verdict import mutants as verdict
 
@@ -123,8 +124,8 @@ class MutantSteps:
         own = self.steps.of_tree(applied, prefix=prefix, directory=place)
         own.brief = True
         if mutant is not None:
-            own.plan = own.plan.model_copy(update={"retries": 0})
-            own.order = _expected_first(mutant)
+            plan = own.plan.model_copy(update={"retries": 0})
+            own.tester = replace(own.tester, plan=plan, order=_expected_first(mutant))
         return _Subject(mutant, own)
 
     def _add_mutant(self, mutant: Mutant) -> None:
@@ -208,7 +209,7 @@ class MutantSteps:
         result = kept.load(self._cache, KIND, key, directory)
         if result is None:
             enough = self._enough(clean) if subject.mutant is not None and not self._everything else None
-            result = target_result(target, own.perform(target, prepared, report, enough))
+            result = target_result(target, own.tester.perform(target, prepared, report, enough))
             kept.keep(self._cache, KIND, key, result, directory)
         else:
             report.cached = True

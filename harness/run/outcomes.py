@@ -10,8 +10,8 @@ from harness.errors import Cancelled, HarnessError
 from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, SuiteResult, TargetResult
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
-from harness.run.steps import Target, first_error
 from harness.run.target import TargetAccount, by_suite
+from harness.run.targets import Target, first_error
 
 T = TypeVar("T")
 

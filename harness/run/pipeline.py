@@ -114,7 +114,7 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
         steps.graph.run()
     finally:
         steps.close()
-    with steps.guest(steps.targets[0], 1, seed=next(iter(plan.guest_seeds), None)) as guest:
+    with steps.tester.guest(steps.targets[0], 1, seed=next(iter(plan.guest_seeds), None)) as guest:
         yield guest
 
 

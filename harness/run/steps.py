@@ -12,32 +12,26 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.arch import host_arch, is_native
 from harness.data import fragments_dir
-from harness.errors import InfraError, MissingTool, UserError
+from harness.errors import InfraError, UserError
 from harness.events import Emit, Event, EventKind, Say
 from harness.guest.argv import find_machine
-from harness.guest.exact import JobList
-from harness.guest.guest import Guest
 from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel.apply import apply_checkers
 from harness.kernel.build import Builder
-from harness.kernel.decode import Decoder
-from harness.kernel.kconfig import asks_to_be_without
 from harness.kernel.source import resolve_tree
 from harness.model import (
     AppliedTree,
     Arch,
     Build,
-    Case,
-    GuestConfig,
     Outcome,
     Profile,
     Rootfs,
@@ -49,7 +43,7 @@ from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
-from harness.run.exact import AllSeeds, ExactRunner
+from harness.run.exact import ExactRunner
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.repairing import read_repaired
@@ -61,13 +55,12 @@ from harness.run.suites import (
     prepared_kselftest,
     prepared_vma,
     run_on_host,
-    unseedable,
 )
-from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
+from harness.run.target import TargetAccount
+from harness.run.targets import Target, first_error, targets_of
+from harness.run.tester import Tester
 from harness.series.read import read_series
-from harness.suites.suite import ExactSuite
 from harness.suites.vma_program import VmaProgram
-from harness.verdict.console import is_fatal
 
 T = TypeVar("T")
 
@@ -75,46 +68,6 @@ _OF_FILES = ("config", "compile", "vma", "selftests")  # what steps use that rea
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
-
-
-@dataclass(slots=True)
-class Target:
-    """One architecture and profile, and its steps as far as the goal needs them."""
-
-    arch: Arch
-    profile: Profile
-    tree: Node[AppliedTree] | None = None
-    config: Node[Outcome] | None = None
-    build: Node[Build] | None = None
-    rootfs: Node[Rootfs] | None = None
-    test: Node[TargetAccount] | None = None
-    seeds: tuple[Node[ExactRunner], ...] = ()  # of exact guests, which `test` puts together
-    prepared: tuple[Prepared, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"{self.arch} {self.profile.name}"
-
-
-def targets_of(profiles: Sequence[Profile], arches: Sequence[Arch]) -> tuple[list[Target], list[str]]:
-    """What a plan's profiles and architectures make, and a note for each pair that there is no kernel of.
-
-    Raises UserError where nothing is left.
-    """
-    targets, notes = [], []
-    for profile in profiles:
-        targets += [Target(arch, profile) for arch in arches if arch in profile.arches]
-        if missing := [arch.value for arch in arches if arch not in profile.arches]:
-            notes.append(f"profile {profile.name} is for {', '.join(profile.arches)}: none on {', '.join(missing)}")
-    if not targets:
-        raise UserError("; ".join(notes), fix="choose another profile, or an architecture that has it (--arch)")
-    return targets, notes
-
-
-def first_error(build: Build) -> str:
-    """What went wrong first, for a line."""
-    errors = (message for message in build.messages if message.severity == "error")
-    return next((f"{error.path}:{error.line}: {error.text}" for error in errors), "it did not compile; see the log")
 
 
 def _lenient(work: Callable[[Report], T]) -> Callable[[Report], T]:
@@ -148,6 +101,7 @@ class Steps:
         self._checkouts: dict[Node[AppliedTree], Checkout] = {}
         self._taking = threading.Lock()
         self.builder = Builder(processes, cache, self.sandbox)
+        self.tester = Tester(plan, self.layout, processes, cache, self.sandbox, emit)
         self._check_suites()
         self._check_exact()
         self.graph = Graph(
@@ -169,7 +123,6 @@ class Steps:
         self._add_checkers()
         self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
-        self.order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
         self.brief = False  # the tree's files are held as shortly as can be: many trees follow each other
         if goal.reaches(Goal.CONFIG):
             self._add_targets()
@@ -178,6 +131,7 @@ class Steps:
         """The same for another tree, in the same graph; nothing is added yet.  No error of it ends the run."""
         other = copy.copy(self)
         other.applied, other.prefix, other.layout = applied, prefix, Layout(directory)
+        other.tester = replace(self.tester, prefix=prefix, layout=other.layout)
         other.targets = [Target(target.arch, target.profile) for target in self.targets]
         other.host_vma, other.prepared = None, {}
         other._checkouts, other.checked = {}, {}
@@ -188,10 +142,6 @@ class Steps:
     def arches(self) -> tuple[Arch, ...]:
         """The architectures that there is a target of, in the plan's order."""
         return tuple(arch for arch in self.plan.arch if any(target.arch is arch for target in self.targets))
-
-    def config_of(self, target: Target) -> GuestConfig:
-        """The guests of a target: as the plan says, and as its kernel needs them."""
-        return target.profile.guest(self.plan.guest.to_config())
 
     def _uses(self, what: str) -> str:
         """The resource of a step that reads the tree's files: where they are held shortly, one for all such steps."""
@@ -345,7 +295,7 @@ class Steps:
         prepared = self.prepared[target.arch]
 
         def test(report: Report) -> TargetAccount:
-            return self.perform(target, [node.value for node in prepared], report)
+            return self.tester.perform(target, [node.value for node in prepared], report)
 
         needs = [node for node in (target.build, target.rootfs, *prepared) if node is not None]
         if self.plan.exact:
@@ -358,20 +308,14 @@ class Steps:
 
         def at(seed: int) -> Node[ExactRunner]:
             def test(report: Report) -> ExactRunner:
-                return self._test_at(seed, target, [node.value for node in prepared], report)
+                return self.tester.run_seed(seed, target, [node.value for node in prepared], report)
 
             return self.add(f"test {target.name} seed {seed}", test, needs=needs, uses="guest")
 
         target.seeds = tuple(at(seed) for seed in self.plan.guest_seeds)
 
         def together(report: Report) -> TargetAccount:
-            target.prepared = tuple(node.value for node in prepared)
-            runners = [node.value for node in target.seeds]
-            found = AllSeeds([one for one in runners if one.tasks], unseedable(target.prepared))
-            report.good, report.text = found.good, found.exact.races if found.exact else ""
-            if self.plan.keep and target.rootfs is not None and target.build is not None:
-                self._keep(target, target.build.value, target.rootfs.value)
-            return found
+            return self.tester.put_together(target, [node.value for node in prepared], report)
 
         target.test = self.add(f"test {target.name}", together, needs=target.seeds)
 
@@ -512,114 +456,6 @@ class Steps:
             return result
 
         return run
-
-    def guest(
-        self, target: Target, number: int, say: Say = lambda _: None, *, seed: int | None = None,
-        jobs: JobList | None = None, console: Path | None = None,
-    ) -> Guest:  # fmt: skip
-        """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
-        assert target.build is not None and target.rootfs is not None
-        build, step = target.build.value, f"{self.prefix}test {target.name}"
-        if build.image is None:
-            raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
-        return Guest(
-            arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=replace(self.config_of(target), seed=seed), jobs=jobs,
-            console=console or self.layout.console(target.arch, target.profile.name, number),
-            processes=self._processes, cache=self._cache, is_fatal=is_fatal, say=say,
-            on_death=lambda death: self._emit(
-                Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
-            ),
-        )  # fmt: skip
-
-    def _keep(self, target: Target, build: Build, rootfs: Rootfs) -> None:
-        """With `keep`: the kernel and the initramfs beside the results, to start them by hand."""
-        place = self.layout.guest_files(target.arch, target.profile.name)
-        place.mkdir(exist_ok=True)
-        for name, path in (("kernel", build.image), ("vmlinux", build.vmlinux), ("initramfs", rootfs.image)):
-            if path is not None:
-                shutil.copyfile(path, place / name)
-
-    def tasks(self, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
-        """The commands that the plan asks for, as the target's kernel can run them, at all seeds."""
-        if self.plan.exact:
-            return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
-        suites = [item.suite for item in prepared if item.suite is not None]
-        found = self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
-        return sorted(found, key=self.order) if self.order is not None else found
-
-    def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
-        suites = [item.suite.at_seed(seed) for item in prepared if isinstance(item.suite, ExactSuite)]
-        return self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp, seed=seed))
-
-    @staticmethod
-    def _fit(target: Target, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks as the target's kernel can run them."""
-        lockless = asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
-        return [task.on_kernel(pace=target.profile.pace, has_vma_locks=not lockless) for task in tasks]
-
-    def _test_at(self, seed: int, target: Target, prepared: list[Prepared], report: Report) -> ExactRunner:
-        """One seed.  What the machine gets in the way of is an error of this seed alone."""
-        assert target.build is not None
-        build, name = target.build.value, target.profile.name
-
-        def start(number: int, jobs: JobList, again: bool) -> Guest:
-            console = self.layout.exact_console(target.arch, name, seed, number, again=again)
-            return self.guest(target, number, report.say, seed=seed, jobs=jobs, console=console)
-
-        runner = ExactRunner(
-            target.arch, name, self._tasks_at(seed, target, prepared), seed=seed, start=start,
-            config_digest=build.config_digest, say=report.say,
-        )  # fmt: skip
-        try:
-            if build.outcome is not Outcome.PASS:
-                runner.give_up("the kernel was not built")
-            elif runner.tasks:
-                runner.run()
-        except MissingTool:
-            raise
-        except InfraError as error:
-            runner.kernel_cases.append(Case("kernel", "guest", Outcome.ERROR, message=error.what, detail=error.detail))
-            runner.give_up(error.what)
-        self._decode(target, build, runner, report.say)
-        report.good = runner.good
-        report.text = runner.account if runner.tasks else "no command is asked for at this seed"
-        return runner
-
-    def perform(
-        self, target: Target, prepared: list[Prepared], report: Report, enough: Enough | None = None
-    ) -> TargetRunner:
-        """Test a target whose kernel and programs are there, until it is `enough`."""
-        assert target.build is not None
-        build = target.build.value
-        target.prepared = tuple(prepared)
-        runner = TargetRunner(
-            target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
-            say=report.say, retries=self.plan.retries, enough=enough,
-            start=lambda number: self.guest(target, number, report.say),
-        )  # fmt: skip
-        runner.cases.extend(case for item in prepared for case in item.cases)
-        if build.outcome is Outcome.PASS:
-            runner.run()
-        else:
-            runner.give_up("the kernel was not built")
-        self._decode(target, build, runner, report.say)
-        if self.plan.keep and target.rootfs is not None:
-            self._keep(target, build, target.rootfs.value)
-        report.good, report.text = runner.good, runner.account
-        return runner
-
-    def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
-        """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
-        cases = (*runner.kernel_cases, *runner.cases)
-        wanted = [frame for case in cases for finding in case.findings for frame in finding.frames]
-        if not wanted:
-            return
-        say("decoding call traces")
-        decoder = Decoder(self._processes, self._cache, self.sandbox)
-        decoded = decoder.decode(self.tree_of(target.profile).value, build, wanted)
-        runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
-        runner.cases[:] = [decoded.case(case) for case in runner.cases]
 
     # --- limits -----------------------------------------------------------------------------------------------
 

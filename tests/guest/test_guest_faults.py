@@ -98,6 +98,7 @@ def test_a_silent_boot_is_a_hang(bench: Bench) -> None:
     assert bench.deaths[0].last_lines == ("[    0.0] Linux version",)
 
 
+@pytest.mark.slow
 def test_a_boot_that_talks_for_ever_runs_into_its_deadline(bench: Bench) -> None:
     bench.config = replace(bench.config, boot_s=0.5)
     bench.qemu.plan([{"console": "talk\n", "sleep": 0.05}] * 20)

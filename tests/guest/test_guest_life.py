@@ -155,6 +155,7 @@ def test_a_slow_boot_slows_the_pace(bench: Bench) -> None:
         assert guest.pace.stretch > before.stretch == 1.0
 
 
+@pytest.mark.slow
 def test_qemu_that_will_not_quit_is_killed(bench: Bench) -> None:
     bench.qemu.plan([{"deaf": True}, {"console": INIT + SSH}])
     with bench.guest() as guest:

@@ -164,7 +164,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     image, clone = tmp_path / "initramfs", tmp_path / "linux"
     image.touch()
     rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
-    monkeypatch.setattr("harness.run.steps.Guest", ImageGuest)
+    monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
     monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     # The registry's fragments are for real kernels.

@@ -36,9 +36,9 @@ from harness.report.files import Layout
 from harness.run import capsules
 from harness.run.graph import Node, State
 from harness.run.rerun import compare, console_for, locate, result_of
-from harness.run.steps import Target
 from harness.run.suites import DESCRIPTIONS, Prepared, revive
 from harness.run.target import TargetAccount, TargetRunner, Task
+from harness.run.targets import Target
 from harness.suites.faults import FaultsSuite
 from tests.report import samples
 

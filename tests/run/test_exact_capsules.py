@@ -25,8 +25,8 @@ from harness.run.exact import AllSeeds, ExactRunner, job_list
 from harness.run.graph import Node, State
 from harness.run.outcomes import account_of, target_result
 from harness.run.rerun import Again, Files
-from harness.run.steps import Target
 from harness.run.target import TargetAccount
+from harness.run.targets import Target
 from tests.report import samples
 from tests.run.test_exact import Bench as Guests
 from tests.run.test_exact import FakeExact, Named

@@ -49,7 +49,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         payloads.extend(wanted)
         return replace(rootfs, arch=arch)
 
-    monkeypatch.setattr("harness.run.steps.Guest", PrintingGuest)
+    monkeypatch.setattr("harness.run.tester.Guest", PrintingGuest)
     monkeypatch.setattr("harness.run.steps.build_rootfs", build_rootfs)
     monkeypatch.setattr("harness.suites.kselftest_programs.sysroot", lambda *_, **__: libraries)
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: tmp_path / "no-registry")

@@ -84,7 +84,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     image, clone = tmp_path / "initramfs", tmp_path / "linux"
     image.touch()
     rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
-    monkeypatch.setattr("harness.run.steps.Guest", ImageGuest)
+    monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
     monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: tmp_path / "no-registry")
@@ -175,7 +175,7 @@ def test_a_broken_machine_gives_no_verdict(bench: Bench, monkeypatch: pytest.Mon
                 raise InfraError("QEMU does not start")
             return super().__enter__()
 
-    monkeypatch.setattr("harness.run.steps.Guest", NoGuest)
+    monkeypatch.setattr("harness.run.tester.Guest", NoGuest)
     result = bench.run()
     assert (fate(result, "seen").fate, result.outcome) == (Fate.UNKNOWN, Outcome.ERROR)
     assert "QEMU does not start" in fate(result, "seen").message

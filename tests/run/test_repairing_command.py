@@ -53,6 +53,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_base_is_found_and_the_result_is_bit_exact(run: Run, clone: Path, page: Path) -> None:
     words = ("apply", "--base-fix", "none", "--tree", clone, "--series", page, "--repair")
     refused = run(*words)

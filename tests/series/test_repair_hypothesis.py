@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ def attempt(mail: Mail, before: str) -> Repaired | None:
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(edit=edits(), blobs=st.booleans(), flat=st.booleans(), stat=st.booleans(), c=st.booleans())
 def test_a_repair_agrees_with_everything_or_is_refused(
@@ -98,6 +100,7 @@ def test_no_document_breaks_it(words: list[str]) -> None:
     assert result is None or result.files
 
 
+@pytest.mark.slow
 def test_a_document_with_too_many_readings_is_refused_in_bounded_time() -> None:
     """Blank lines and plus signs everywhere: every place may be the end of a line."""
     before = "\n" * 400

@@ -51,6 +51,7 @@ class Everything(grouping._Homes):
         return (index for index, each in enumerate(self.sets) if (each.version, each.total) == mark)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(document=documents(), together=st.booleans())
 def test_nothing_is_missed_by_looking_where_something_is_shared(document: list[Piece], together: bool) -> None:

@@ -132,6 +132,7 @@ def test_nested_parts_cost_no_more_than_their_size() -> None:
         parse_mail(RawMail("m", 1, b"", (b"From: a\nSubject: x\n" + body).split(b"\n")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -60,6 +60,7 @@ def mails(draw: st.DrawFn) -> RawMail | Mail:
     return replace(mail, form=form, damage=damage, line=draw(st.integers(1, 3)))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(mails(), max_size=9), st.booleans(), st.booleans())
 def test_any_thread_is_surveyed(thread: list[RawMail | Mail], strict: bool, ordered: bool) -> None:

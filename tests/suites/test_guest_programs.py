@@ -21,6 +21,7 @@ def needs_compiler(arch: Arch) -> None:
         pytest.skip(f"no compiler for {arch}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("arch", list(Arch))
 def test_no_warning_for_any_architecture(arch: Arch, program: str, processes: Processes, tmp_path: Path) -> None:
@@ -31,6 +32,7 @@ def test_no_warning_for_any_architecture(arch: Arch, program: str, processes: Pr
     assert done.ok, done.words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("arch", list(Arch))
 def test_static_small_and_of_the_right_architecture(

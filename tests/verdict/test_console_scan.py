@@ -118,6 +118,7 @@ def test_pauses_of_a_starved_guest_cut_no_report() -> None:
     assert (slow.text, slow.corrupted) == (whole.text, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

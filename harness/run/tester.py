@@ -1,0 +1,165 @@
+"""Tests the kernels of one tree: the guests, the commands that they run, and what became of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import InfraError, MissingTool, UserError
+from harness.events import Emit, Event, EventKind, Say
+from harness.guest.exact import JobList
+from harness.guest.guest import Guest
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.host.sandbox import Sandbox
+from harness.kernel.decode import Decoder
+from harness.kernel.kconfig import asks_to_be_without
+from harness.model import Build, Case, GuestConfig, Outcome
+from harness.plan.model import Plan
+from harness.report.files import Layout
+from harness.run.exact import AllSeeds, ExactRunner
+from harness.run.graph import Report
+from harness.run.suites import Prepared, unseedable
+from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
+from harness.run.targets import Target, first_error
+from harness.suites.suite import ExactSuite
+from harness.verdict.console import is_fatal
+
+
+@dataclass(frozen=True, slots=True)
+class Tester:
+    """How the plan wants kernels tested.  A target's build, initramfs and programs are there before it is asked."""
+
+    plan: Plan
+    layout: Layout
+    processes: Processes
+    cache: Cache
+    sandbox: Sandbox
+    emit: Emit
+    prefix: str = ""  # of the steps' names
+    order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
+
+    def config_of(self, target: Target) -> GuestConfig:
+        """The guests of a target: as the plan says, and as its kernel needs them."""
+        return target.profile.guest(self.plan.guest.to_config())
+
+    def guest(
+        self, target: Target, number: int, say: Say = lambda _: None, *, seed: int | None = None,
+        jobs: JobList | None = None, console: Path | None = None,
+    ) -> Guest:  # fmt: skip
+        """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
+        assert target.build is not None and target.rootfs is not None
+        build, step = target.build.value, f"{self.prefix}test {target.name}"
+        if build.image is None:
+            raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
+        return Guest(
+            arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
+            config=replace(self.config_of(target), seed=seed), jobs=jobs,
+            console=console or self.layout.console(target.arch, target.profile.name, number),
+            processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
+            on_death=lambda death: self.emit(
+                Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
+            ),
+        )  # fmt: skip
+
+    def _keep(self, target: Target) -> None:
+        """With `keep`: the kernel and the initramfs beside the results, to start them by hand."""
+        if not self.plan.keep or target.rootfs is None or target.build is None:
+            return
+        build, rootfs = target.build.value, target.rootfs.value
+        place = self.layout.guest_files(target.arch, target.profile.name)
+        place.mkdir(exist_ok=True)
+        for name, path in (("kernel", build.image), ("vmlinux", build.vmlinux), ("initramfs", rootfs.image)):
+            if path is not None:
+                shutil.copyfile(path, place / name)
+
+    def tasks(self, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
+        """The commands that the plan asks for, as the target's kernel can run them, at all seeds."""
+        if self.plan.exact:
+            return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
+        suites = [item.suite for item in prepared if item.suite is not None]
+        found = self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
+        return sorted(found, key=self.order) if self.order is not None else found
+
+    def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
+        suites = [item.suite.at_seed(seed) for item in prepared if isinstance(item.suite, ExactSuite)]
+        return self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp, seed=seed))
+
+    @staticmethod
+    def _fit(target: Target, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks as the target's kernel can run them."""
+        lockless = asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
+        return [task.on_kernel(pace=target.profile.pace, has_vma_locks=not lockless) for task in tasks]
+
+    def run_seed(self, seed: int, target: Target, prepared: list[Prepared], report: Report) -> ExactRunner:
+        """One seed.  What the machine gets in the way of is an error of this seed alone."""
+        assert target.build is not None
+        build, name = target.build.value, target.profile.name
+
+        def start(number: int, jobs: JobList, again: bool) -> Guest:
+            console = self.layout.exact_console(target.arch, name, seed, number, again=again)
+            return self.guest(target, number, report.say, seed=seed, jobs=jobs, console=console)
+
+        runner = ExactRunner(
+            target.arch, name, self._tasks_at(seed, target, prepared), seed=seed, start=start,
+            config_digest=build.config_digest, say=report.say,
+        )  # fmt: skip
+        try:
+            if build.outcome is not Outcome.PASS:
+                runner.give_up("the kernel was not built")
+            elif runner.tasks:
+                runner.run()
+        except MissingTool:
+            raise
+        except InfraError as error:
+            runner.kernel_cases.append(Case("kernel", "guest", Outcome.ERROR, message=error.what, detail=error.detail))
+            runner.give_up(error.what)
+        self._decode(target, build, runner, report.say)
+        report.good = runner.good
+        report.text = runner.account if runner.tasks else "no command is asked for at this seed"
+        return runner
+
+    def put_together(self, target: Target, prepared: Sequence[Prepared], report: Report) -> TargetAccount:
+        """What the seeds of a target came to."""
+        target.prepared = tuple(prepared)
+        runners = [node.value for node in target.seeds]
+        found = AllSeeds([one for one in runners if one.tasks], unseedable(target.prepared))
+        report.good, report.text = found.good, found.exact.races if found.exact else ""
+        self._keep(target)
+        return found
+
+    def perform(
+        self, target: Target, prepared: list[Prepared], report: Report, enough: Enough | None = None
+    ) -> TargetRunner:
+        """Test a target whose kernel and programs are there, until it is `enough`."""
+        assert target.build is not None
+        build = target.build.value
+        target.prepared = tuple(prepared)
+        runner = TargetRunner(
+            target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
+            say=report.say, retries=self.plan.retries, enough=enough,
+            start=lambda number: self.guest(target, number, report.say),
+        )  # fmt: skip
+        runner.cases.extend(case for item in prepared for case in item.cases)
+        if build.outcome is Outcome.PASS:
+            runner.run()
+        else:
+            runner.give_up("the kernel was not built")
+        self._decode(target, build, runner, report.say)
+        self._keep(target)
+        report.good, report.text = runner.good, runner.account
+        return runner
+
+    def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
+        """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
+        cases = (*runner.kernel_cases, *runner.cases)
+        wanted = [frame for case in cases for finding in case.findings for frame in finding.frames]
+        if not wanted or target.tree is None:
+            return
+        say("decoding call traces")
+        decoder = Decoder(self.processes, self.cache, self.sandbox)
+        decoded = decoder.decode(target.tree.value, build, wanted)
+        runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
+        runner.cases[:] = [decoded.case(case) for case in runner.cases]
