@@ -148,25 +148,23 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "quick", "intake", "console"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "cold", "quick", "intake", "console"), default="all")
     parser.add_argument("--vmaharness", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     chosen.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.cache) as work:
-        if chosen.what in ("all", "console"):
-            consoles.measure(row)
-        if chosen.what == "console":
-            return
-        intake.measure(chosen.vmaharness, Path(work), row)
-        if chosen.what == "intake":
-            return
         bench = Bench(chosen.vmaharness, chosen.cache, Path(work))
-        bench.start_up()
-        steps: list[Callable[[], None]] = [bench.harness_memory]
-        steps.append(bench.cold_and_warm if chosen.what == "all" else lambda: bench.warm(chosen.cache))
-        for step in steps:
-            step()
+        parts: dict[str, list[Callable[[], None]]] = {
+            "console": [lambda: consoles.measure(row)],
+            "intake": [lambda: intake.measure(chosen.vmaharness, Path(work), row)],
+            "quick": [bench.start_up, bench.harness_memory, lambda: bench.warm(chosen.cache)],
+            "cold": [bench.cold_and_warm],
+        }
+        parts["all"] = [*parts["console"], *parts["intake"], *parts["quick"][:2], *parts["cold"]]
+        parts["quick"][:0] = parts["intake"]
+        for part in parts[chosen.what]:
+            part()
 
 
 if __name__ == "__main__":
