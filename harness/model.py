@@ -673,6 +673,11 @@ class TargetResult:
     infra: tuple[str, ...] = ()  # what the machine got in the way with, and was done again
     exact: Exact | None = None  # None: its guests were no exact ones
 
+    @property
+    def name(self) -> str:
+        """`x86_64 lockdep`."""
+        return f"{self.arch} {self.profile}"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
@@ -755,6 +760,45 @@ class StepTime:
 
 
 @dataclass(frozen=True, slots=True)
+class SameKernel:
+    """A target on which a patch makes the kernel that an earlier one made, bit for bit: what that did, it does."""
+
+    arch: Arch
+    profile: str
+    number: int  # of the earlier patch
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """A failure, and the patch that it came with."""
+
+    number: int  # of the patch in the series, from 1
+    subject: str
+    where: str  # x86_64.lockdep.hazards.same.unmap.2
+    title: str  # of the finding, or what the case says
+    fixed_by: int = 0  # the patch that it went away with; 0: it is there at the end of the series
+
+
+@dataclass(frozen=True, slots=True)
+class PatchResult:
+    """The tree that ends with one patch of the series.  The last patch's suites and targets are those of the run."""
+
+    number: int
+    subject: str
+    commit: str
+    host_suites: tuple[SuiteResult, ...]
+    targets: tuple[TargetResult, ...]
+    stages: SuiteResult  # a case for each thing that was done with it: what was broken before is excused
+    same: tuple[SameKernel, ...] = ()
+    warnings: tuple[str, ...] = ()  # of the compiler, new with this patch: `x86_64 lockdep: mm/vma.c:12: …`
+    cached: tuple[str, ...] = ()  # targets whose results are those of an earlier run
+
+    @property
+    def suites(self) -> tuple[SuiteResult, ...]:
+        return self.host_suites + tuple(suite for target in self.targets for suite in target.suites)
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """Everything a run found out: what results.json holds."""
 
@@ -776,11 +820,15 @@ class RunResult:
     base: BaseReport | None = None  # None: there was no series, or no tree
     baseline: Baseline | None = None  # None: not needed, or not wanted
     checkers: tuple[CheckedKernel, ...] = ()  # of profiles that want checkers
+    per_patch: tuple[PatchResult, ...] = ()  # all patches of the series in order, where each was judged by itself
+    blames: tuple[Blame, ...] = ()  # which patch broke what
     schema: int = field(default=1)
 
     @property
     def suites(self) -> tuple[SuiteResult, ...]:
-        return self.host_suites + tuple(suite for target in self.targets for suite in target.suites)
+        """All suites that decide: those of the series as a whole, and the stages of the patches before its last."""
+        stages = tuple(patch.stages for patch in self.per_patch[:-1] if patch.stages.cases)
+        return self.host_suites + tuple(suite for target in self.targets for suite in target.suites) + stages
 
 
 # --- mutants --------------------------------------------------------------------------------------------------

@@ -94,6 +94,10 @@ PLAN_FLAGS = (
         "times.", {"multiple": True, "metavar": "TREE"},
     ),
     PlanFlag(
+        ("per_patch",), ("--per-patch/--whole",), "Judge each patch of the series by itself, and say which broke what.",
+        {"is_flag": True},
+    ),
+    PlanFlag(
         ("merged",), ("--merged/--not-merged",), "The tree has the series already: test it as it stands.",
         {"is_flag": True},
     ),

@@ -225,6 +225,12 @@ class Plan(_Part):
         "exactly, the tree without it is the base to compare with.",
         examples=[True],
     )
+    per_patch: StrictBool = Field(
+        default=False,
+        description="Judge each patch of the series by itself, too: the tree that ends with it is built and tested as "
+        "the whole series is, and what fails is traced to its patch.",
+        examples=[True],
+    )
     base_fix: Text = Field(
         default="auto",
         description="Patches applied before the series so that the base itself works: a directory, none, or auto for "

@@ -24,28 +24,20 @@ from harness.model import (
     SuiteResult,
     TargetResult,
 )
+from harness.report import patches
 from harness.report.files import KERNEL_SUITE, log_of
 from harness.report.rerun import capsule_command, rerun_command
 from harness.report.text import count, one_line, seconds, standing
+from harness.report.words import WORDS
 
 _MOST_FAILURES = 10
 _MOST_REASONS = 6
 _MOST_METRICS = 8
 _MOST_DIFFERENCES = 10
 
-_WORDS = {
-    Outcome.PASS: "passed",
-    Outcome.FAIL: "FAILED",
-    Outcome.CRASH: "CRASHED",
-    Outcome.TIMEOUT: "TIMED OUT",
-    Outcome.NOT_EXERCISED: "NOT EXERCISED",
-    Outcome.ERROR: "ERROR",
-    Outcome.SKIP: "skipped",
-    Outcome.NOT_RUN: "not run",
-}
 _AS_BEFORE = "same as the base"
-_ORDER = (*_WORDS.values(), _AS_BEFORE, "known", "flaky")
-_BAD_WORDS = tuple(word for one, word in _WORDS.items() if one.blames_kernel or one is Outcome.ERROR)
+_ORDER = (*WORDS.values(), _AS_BEFORE, "known", "flaky")
+_BADWORDS = tuple(word for one, word in WORDS.items() if one.blames_kernel or one is Outcome.ERROR)
 _GOOD, _BAD, _DIM = "32", "1;31", "2"  # SGR parameters
 
 Paint = Callable[[str, str], str]
@@ -61,6 +53,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
     sections = (
         _verdict(result, paint, width),
         _table(result, paint, width),
+        _patches(result, paint, width),
         _failures(result, (directory or Path()).absolute(), paint, width),
         _against_base(result, width),
         _exact(result, width),
@@ -82,7 +75,7 @@ def _word(case: Case) -> str:
     """What a case counts as in the table."""
     if case.excused and case.outcome.blames_kernel:
         return "known" if case.known else "flaky" if case.relation is not Relation.SAME else _AS_BEFORE
-    return _WORDS[case.outcome]
+    return WORDS[case.outcome]
 
 
 def _all_cases(result: RunResult) -> list[tuple[SuiteResult, Case]]:
@@ -164,6 +157,14 @@ def _table(result: RunResult, paint: Paint, width: int) -> list[str]:
     return shown
 
 
+def _patches(result: RunResult, paint: Paint, width: int) -> list[str]:
+    """The patches of the series one by one, and which of them broke what."""
+    colours = {True: _GOOD, False: _BAD, None: _DIM}
+    lines = [paint(line, colours[good]) for line, good in patches.table(result, width)]
+    blamed = patches.blames(result, width)
+    return [*lines, "", *blamed] if blamed else lines
+
+
 def _target_name(arch: str, profile: str) -> str:
     return f"{arch} {profile}".strip()
 
@@ -173,15 +174,15 @@ def _long_cell(words: Counter[str]) -> str:
 
 
 def _short_cell(words: Counter[str]) -> str:
-    return f"{words[_WORDS[Outcome.PASS]]}/{words.total()}"
+    return f"{words[WORDS[Outcome.PASS]]}/{words.total()}"
 
 
 def _cell_colour(words: Counter[str] | None) -> str:
     if words is None:
         return _DIM
-    if not words or any(words[word] for word in _BAD_WORDS):
+    if not words or any(words[word] for word in _BADWORDS):
         return _BAD
-    return _GOOD if words[_WORDS[Outcome.PASS]] else _DIM
+    return _GOOD if words[WORDS[Outcome.PASS]] else _DIM
 
 
 def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> list[str]:
@@ -189,7 +190,7 @@ def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> l
     bad = [(suite, case) for suite, case in _all_cases(result) if _is_bad(case)]
     lines: list[str] = []
     for suite, case in bad[:_MOST_FAILURES]:
-        word = _WORDS[case.outcome]
+        word = WORDS[case.outcome]
         lines += [""] if lines else []
         lines.append(f"{paint(word, _BAD)}  {one_line(suite.classname)}  {one_line(case.name)}")
         lines.append(f"    {_cut(standing(case) + (case.message or 'no reason given'), width - 4)}")
@@ -264,7 +265,7 @@ def _left_out(result: RunResult, width: int) -> list[str]:
         if case.outcome in (Outcome.NOT_RUN, Outcome.SKIP)
     )
     lines = [
-        _cut(f"{_WORDS[outcome].capitalize()}: {count(number, 'case')} of {name}: {why}", width)
+        _cut(f"{WORDS[outcome].capitalize()}: {count(number, 'case')} of {name}: {why}", width)
         for (outcome, name, why), number in list(reasons.items())[:_MOST_REASONS]
     ]
     more = len(reasons) - _MOST_REASONS
@@ -344,7 +345,7 @@ def _notes(result: RunResult, width: int) -> list[str]:
     for boot in boots:
         accels.setdefault(f"{boot.accel.upper()}: {one_line(boot.accel_reason)}", {})[boot.arch] = None
     notes += [f"{' and '.join(arches)} guests ran under {reason}" for reason, arches in accels.items()]
-    notes += filter(None, map(_warnings, result.targets))
+    notes += [*filter(None, map(_warnings, result.targets)), *patches.notes(result)]
     return [line for note in notes for line in _wrap(note, width, "        ", "Note    ")]
 
 

@@ -39,6 +39,7 @@ class BaselineSteps:
         self._cache = cache
         self._adding = threading.Lock()
         self._own: Steps | None = None
+        self._wanted: set[str] = set()  # targets
         self._lookups: dict[str, Node[TargetResult | None]] = {}  # by target
         self._results: dict[str, Node[TargetResult]] = {}  # of what the cache had not
         self._tree: Node[AppliedTree] | None = None
@@ -57,6 +58,18 @@ class BaselineSteps:
                     self._steps.add(name, self._decision_for(target), needs=[target.test])
             if self._steps.host_vma is not None:
                 self._steps.add("compare vma on the host", self._decide_host, needs=[self._steps.host_vma])
+
+    def ask(self, of: Target, result: TargetResult) -> None:
+        """Have the base seen on a target if a result of a tree with some of the patches wants to be compared.
+
+        Called by a step, as all that adds steps.
+        """
+        cases = [case for suite in result.suites for case in suite.cases]
+        built = result.build is None or result.build.outcome is Outcome.PASS
+        warned = result.build is not None and any(message.severity == "warning" for message in result.build.messages)
+        if self._steps.plan.baseline == "auto" and built and (warned or asks(*cases)):
+            self._open()
+            self._add_target(of)
 
     def close(self) -> None:
         if self._own is not None:
@@ -117,6 +130,10 @@ class BaselineSteps:
         own = self._own
         assert own is not None
         assert self._tree is not None
+        with self._adding:
+            if of_series.name in self._wanted:
+                return
+            self._wanted.add(of_series.name)
         target = next(target for target in own.targets if target.name == of_series.name)
         prepared = own.prepared[target.arch]
         assert target.rootfs is not None
@@ -140,7 +157,7 @@ class BaselineSteps:
     def _key(self, target: Target, prepared: Sequence[Prepared]) -> str:
         """The name of everything that the base's result comes from."""
         assert self._own is not None
-        return kept.key(self._own, self._own.tree_of(target.profile).value, target, prepared)
+        return kept.key(self._own, kept.kernel_key(self._own, target), target, prepared)
 
     def _load(self, key: str) -> TargetResult | None:
         """An earlier result, with its consoles copied to this run's."""

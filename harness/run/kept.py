@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import __version__
 from harness.guest.accel import choose_accel
 from harness.host.cache import Cache
-from harness.model import AppliedTree, Outcome, TargetResult
+from harness.model import Outcome, TargetResult
 from harness.report import results
 from harness.run.steps import Steps
 from harness.run.suites import Prepared
@@ -28,15 +28,23 @@ _RECORD = "result.json"
 _JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that outcomes come from
 
 
-def key(steps: Steps, applied: AppliedTree, target: Target, prepared: Sequence[Prepared], *more: object) -> str:
-    """The name of everything that the result of a target comes from; `more` is what else it depends on."""
+def kernel_key(steps: Steps, target: Target) -> str:
+    """The name of a target's kernel that need not be there yet: of all that it is made from."""
+    return steps.builder.key(steps.tree_of(target.profile).value, target.arch, target.profile)
+
+
+def key(steps: Steps, kernel: str, target: Target, prepared: Sequence[Prepared], *more: object) -> str:
+    """The name of everything that the result of a target comes from.
+
+    `kernel` names its kernel, by what it is made from or by what it is; `more` is what else the result depends on.
+    """
     plan = steps.tester.plan
     assert target.rootfs is not None
     config = steps.tester.config_of(target)
     commands = [[task.suite.name, *asdict(task.command).values()] for task in steps.tester.tasks(target, prepared)]
     unmade = [item.name for item in prepared if item.suite is None]
     parts = [
-        _FORMAT, steps.builder.key(applied, target.arch, target.profile), target.rootfs.value.digest,
+        _FORMAT, kernel, target.rootfs.value.digest,
         commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
         choose_accel(config.accel, target.arch)[0], _own_digest(), *more,
     ]  # fmt: skip

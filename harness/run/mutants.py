@@ -92,7 +92,7 @@ class MutantSteps:
             raise UserError("mutants need a suite that runs in guests", fix="leave --suite out, or add hazards")
         plan = plan.model_copy(update={"series": None, "merged": False, "exact": False, "suites": guests})
         self.steps = Steps(plan, directory=directory, goal=Goal.APPLY, processes=processes, cache=cache, emit=emit)
-        self.steps.graph.limit("compile", 1)  # one work copy, and the objects beside it
+        self.steps.follow_each_other()
         self.steps.graph.add("mutants", self._add, needs=[self.steps.applied])
         self.base: _Subject | None = None
         self.subjects: list[_Subject] = []
@@ -122,7 +122,6 @@ class MutantSteps:
         place = self._directory / directory
         place.mkdir(exist_ok=True)
         own = self.steps.of_tree(applied, prefix=prefix, directory=place)
-        own.brief = True
         if mutant is not None:
             plan = own.plan.model_copy(update={"retries": 0})
             own.tester = replace(own.tester, plan=plan, order=_expected_first(mutant))
@@ -204,7 +203,7 @@ class MutantSteps:
             return target_result(target)
         prepared = [node.value for node in own.prepared[target.arch]]
         clean = base.tested[target.name].value.suites if subject.mutant is not None else ()
-        key = kept.key(own, own.tree_of(target.profile).value, target, prepared, self._stops, [suite_key(clean)])
+        key = kept.key(own, kept.kernel_key(own, target), target, prepared, self._stops, [suite_key(clean)])
         directory = own.layout.directory
         result = kept.load(self._cache, KIND, key, directory)
         if result is None:

@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,20 +30,24 @@ from harness.model import (
     RunResult,
     StepTime,
     SuiteResult,
+    TargetResult,
     Tree,
 )
 from harness.plan.known import load_known
 from harness.plan.model import Plan
 from harness.report import capsule as capsule_file
+from harness.report.files import Layout
 from harness.run import base, capsules, history, mutants
 from harness.run.baseline import BaselineSteps
 from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
 from harness.run.outcomes import account_of, checker_cases, done, no_result, stage_case, target_result
+from harness.run.patches import PatchSteps
 from harness.run.rerun import Bench, console_for, locate
 from harness.run.standing import stand
 from harness.run.steps import Steps
+from harness.run.targets import Target
 from harness.verdict.judge import overall
 from harness.verdict.known import expired_cases
 
@@ -63,9 +68,20 @@ def run_plan(
     steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit)
     baseline = BaselineSteps(steps, processes=processes, cache=cache)
     checks = CheckSteps(steps, processes=processes, cache=cache)
+    patches = PatchSteps(steps, baseline.ask, cache=cache)
+    compared = goal is Goal.RUN and plan.series is not None
+    one_by_one = plan.per_patch and goal.reaches(Goal.BUILD)
+    if one_by_one and (plan.series is None or plan.merged):
+        raise UserError(
+            "there is no series to be applied patch by patch", fix="leave --per-patch out, or name a --series"
+        )
+    if not one_by_one:
+        steps.add_targets()
     if plan.series is not None:
         checks.add()
-    if goal is Goal.RUN and plan.series is not None:
+    if one_by_one:
+        patches.add(then=baseline.add if compared else lambda: None)
+    elif compared:
         baseline.add()
 
     def account(error: HarnessError | None) -> RunResult:
@@ -76,18 +92,25 @@ def run_plan(
             _host_suites(steps, checks.result, error), targets, baseline.result,
             plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
         )  # fmt: skip
-        outcome, message = overall(standing.suites, strict=plan.strict)
-        if error is not None:
-            outcome, message = Outcome.ERROR, error.what
+        per_patch, blames = (
+            patches.results(standing, baseline.result, plan=plan, known=known, today=started.date())
+            if one_by_one
+            else ((), ())
+        )
         result = RunResult(
             version=__version__, command=command, started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
             host_suites=standing.host_suites, targets=standing.targets, steps=times,
-            notes=(*_notes(steps), *checks.notes, *standing.notes), outcome=outcome, message=message, base=_base(steps),
-            baseline=standing.baseline, checkers=_checkers(steps),
+            notes=(*_notes(steps), *checks.notes, *standing.notes), outcome=Outcome.ERROR, message="",
+            base=_base(steps), baseline=standing.baseline, checkers=_checkers(steps), per_patch=per_patch,
+            blames=blames,
         )  # fmt: skip
-        return capsules.leave(result, plan, steps.layout, steps.targets, cache.root / "store")
+        outcome, message = overall(result.suites, strict=plan.strict)
+        if error is not None:
+            outcome, message = Outcome.ERROR, error.what
+        result = replace(result, outcome=outcome, message=message)
+        return _with_capsules(result, plan, steps, patches, cache.root / "store")
 
     try:
         steps.graph.run()
@@ -96,11 +119,26 @@ def run_plan(
         raise
     finally:
         checks.close()
+        patches.close()
         baseline.close()
         steps.close()
     result = account(None)
     publish(result)
     return result
+
+
+def _with_capsules(result: RunResult, plan: Plan, steps: Steps, patches: PatchSteps, store: Path) -> RunResult:
+    """The same result, with a capsule for each failure that was seen."""
+    notes: list[str] = []
+
+    def leave(results: Sequence[TargetResult], layout: Layout, targets: Sequence[Target]) -> Sequence[TargetResult]:
+        left = capsules.leave(replace(result, targets=tuple(results), notes=()), plan, layout, targets, store)
+        notes.extend(left.notes)
+        return left.targets
+
+    per_patch = patches.with_capsules(result.per_patch, leave)
+    targets = leave(result.targets, steps.layout, steps.targets)
+    return replace(result, targets=tuple(targets), per_patch=per_patch, notes=(*result.notes, *notes))
 
 
 @contextmanager
@@ -110,6 +148,7 @@ def open_guest(plan: Plan, *, directory: Path, processes: Processes, cache: Cach
     Raises UserError when its kernel does not build: there is nothing to look around in.
     """
     steps = Steps(plan, directory=directory, goal=Goal.GUEST, processes=processes, cache=cache, emit=emit)
+    steps.add_targets()
     try:
         steps.graph.run()
     finally:

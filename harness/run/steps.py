@@ -70,6 +70,10 @@ BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
 
 
+def _will_read_files(node: Node[Any]) -> bool:
+    return node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING)
+
+
 def _lenient(work: Callable[[Report], T]) -> Callable[[Report], T]:
     """What cannot be done with a tree that the user did not ask for must not end the run."""
 
@@ -99,6 +103,7 @@ class Steps:
         self._cache = cache
         self._emit = emit
         self._checkouts: dict[Node[AppliedTree], Checkout] = {}
+        self._holding: list[Checkout] = []  # of all trees that follow each other through one work copy: the present one
         self._taking = threading.Lock()
         self.builder = Builder(processes, cache, self.sandbox)
         self.tester = Tester(plan, self.layout, processes, cache, self.sandbox, emit)
@@ -123,9 +128,15 @@ class Steps:
         self._add_checkers()
         self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
-        self.brief = False  # the tree's files are held as shortly as can be: many trees follow each other
-        if goal.reaches(Goal.CONFIG):
-            self._add_targets()
+        self.brief = False
+
+    def follow_each_other(self) -> None:
+        """From now on trees follow each other through one work copy, each compiling what it changes of the one before.
+
+        So one step at a time reads files, whatever tree it is for.
+        """
+        self.brief = True
+        self.graph.limit("compile", 1)
 
     def of_tree(self, applied: Node[AppliedTree], *, prefix: str, directory: Path) -> Steps:
         """The same for another tree, in the same graph; nothing is added yet.  No error of it ends the run."""
@@ -170,7 +181,10 @@ class Steps:
         """A step under a name of its own, no error of which ends the run."""
         return self.graph.add(name, _lenient(work), needs=needs)
 
-    def _add_targets(self) -> None:
+    def add_targets(self) -> None:
+        """All targets, as far as the goal needs them."""
+        if not self.goal.reaches(Goal.CONFIG):
+            return
         for target in self.targets:
             self._add_config(target)
         if not self.goal.reaches(Goal.BUILD):
@@ -183,7 +197,7 @@ class Steps:
             self._add_build(target, configs)
         if self.goal is Goal.RUN:
             for target in self.targets:
-                self._add_test(target)
+                self.add_test(target)
 
     def add_programs(self) -> None:
         """All that guests need beside a kernel."""
@@ -205,7 +219,7 @@ class Steps:
     def add_kernel(self, target: Target) -> None:
         """One target alone, once its programs are there: after all kernels that were asked for before."""
         self.add_build(target)
-        self._add_test(target)
+        self.add_test(target)
 
     def add_build(self, target: Target, *, like: Node[Outcome] | None = None) -> None:
         """Configuration and kernel of one target; `like`: its configuration is the one that this step made."""
@@ -277,8 +291,9 @@ class Steps:
                 report.text = f"{bad[0].key}: {bad[0].message}" if bad else f"{len(found.programs)} programs"
                 return prepared_kselftest(found, self.plan.cases)
 
+            uses = self._uses("selftests")
             prepared[arch].append(
-                self.add(f"kselftest programs {arch}", compile_selftests, needs=[self.applied], uses="selftests")
+                self.add(f"kselftest programs {arch}", compile_selftests, needs=[self.applied], uses=uses)
             )
 
     def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
@@ -291,7 +306,8 @@ class Steps:
 
         return self.add(f"initramfs {arch}", make, needs=prepared)
 
-    def _add_test(self, target: Target) -> None:
+    def add_test(self, target: Target) -> None:
+        """The test of a target whose kernel and programs have their steps."""
         prepared = self.prepared[target.arch]
 
         def test(report: Report) -> TargetAccount:
@@ -392,24 +408,26 @@ class Steps:
         with self._taking:
             if tree not in self._checkouts:
                 self._checkouts[tree] = Checkout(self._processes, self._cache, kept=self.sandbox.active)
-        return lambda: self._checkouts[tree].get(tree.value, report.say)
+        return lambda: self._write_files(tree, report.say)
+
+    def _write_files(self, tree: Node[AppliedTree], say: Say) -> Path:
+        mine = self._checkouts[tree]
+        if self.brief:  # nobody else reads files now
+            with self._taking:
+                for other in self._holding:
+                    if other is not mine:
+                        other.close()
+                self._holding[:] = [mine]
+        return mine.get(tree.value, say)
 
     def close(self) -> None:
         """Give back what is held: the work copies of the trees."""
         for checkout in self._checkouts.values():
             checkout.close()
 
-    def _give_back(self, now: Node[Any] | None) -> None:
-        """Give the tree's files back if no step of this tree but `now` has a use for them."""
-        mine = (node for node in self.graph.nodes if node.name.startswith(self.prefix) and node is not now)
-        if not any(node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in mine):
-            self.close()
-
     def let_go(self) -> None:
         """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""
-        if not any(
-            node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING) for node in self.graph.nodes
-        ):
+        if not any(map(_will_read_files, self.graph.nodes)):
             self.close()
 
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
@@ -434,14 +452,10 @@ class Steps:
     def _build_of(self, target: Target) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
             log, tree = self.layout.build_log(target.arch, target.profile.name), self.tree_of(target.profile)
-            try:
-                build = self.builder.build(
-                    tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
-                    nice=lambda: self._nice(target.build), say=report.say, log=log,
-                )  # fmt: skip
-            finally:
-                if self.brief:
-                    self._give_back(target.build)
+            build = self.builder.build(
+                tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
+                nice=lambda: self._nice(target.build), say=report.say, log=log,
+            )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)
             return build

@@ -40,7 +40,7 @@ def _plan(invoke: Invoke, *words: str) -> Plan:
 def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     plan = _plan(
         invoke, "--tree", "linux", "--series", "a..b", "--base", "v6.12",
-        "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged",
+        "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged", "--per-patch",
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--check", "w1", "--check", "sparse",
@@ -52,7 +52,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     )  # fmt: skip
     assert plan.model_dump(mode="json") == {
         "tree": f"{place}/linux", "series": "a..b", "base": "v6.12",
-        "base_candidates": [f"{place}/other", "debian:linux-source-7.2"], "merged": True,
+        "base_candidates": [f"{place}/other", "debian:linux-source-7.2"], "merged": True, "per_patch": True,
         "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
                      {"name": "mine", "fragments": ["base", f"{place}/mine.config"], "checkers": None}],

@@ -180,7 +180,8 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(
         "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase: auto\n"
-        "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nbase_fix: fix\narch: [arm64]\n"
+        "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nper_patch: true\n"
+        "base_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config], checkers: checks}]\n"
         "suites: [faults]\nchecks: [w1]\ncases: ['faults.*']\n"
         "baseline: always\nstrict: true\nknown: known.yaml\nretries: 9\nflaky: allow\n"
@@ -192,7 +193,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
     loaded = load_plan(plan, cwd=Path("/nowhere"))
     assert loaded.model_dump(mode="json") == {
         "tree": "https://example.org/linux.git@v6.12", "series": f"{tmp_path}/fixes", "base": "auto",
-        "base_candidates": [f"{tmp_path}/other", "debian:linux-source-7.2"], "merged": False,
+        "base_candidates": [f"{tmp_path}/other", "debian:linux-source-7.2"], "merged": False, "per_patch": True,
         "base_fix": f"{tmp_path}/fix", "arch": ["arm64"],
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"],

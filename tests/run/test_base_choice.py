@@ -180,6 +180,7 @@ class TestStates:
         assert states("near") == [BaseState.OTHER, BaseState.MISMATCH]
 
 
+@pytest.mark.slow
 class TestTheCommand:
     """`vmaharness apply` as a user runs it."""
 

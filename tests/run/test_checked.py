@@ -8,9 +8,7 @@ from typing import Any
 from harness.model import Case, Outcome, RunResult
 from harness.report import terminal
 from tests.kernel.conftest import git
-from tests.run.test_baseline import ARCH, Bench, bench, booted, cases
-
-__all__ = ["bench"]  # the fixture
+from tests.run.image_guest import ARCH, Bench, booted, cases
 
 
 def checkers(bench: Bench) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import Arch, Case, CommandResult, Outcome, Payload, Relation, Rootfs, RunResult
-from tests.kernel.conftest import FAKE, git
-from tests.run.test_baseline import ARCH, Bench, ImageGuest
+from tests.kernel.conftest import git
+from tests.run.image_guest import ARCH, Bench, ImageGuest, fake_surroundings
 
 pytestmark = pytest.mark.skipif(ARCH is not Arch.X86_64, reason="the fake tree's Makefile is asked for x86_64")
 
@@ -38,11 +37,10 @@ class PrintingGuest(ImageGuest):
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    image, clone, libraries = tmp_path / "initramfs", tmp_path / "linux", tmp_path / "libraries"
-    image.touch()
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: Processes, cache: Cache) -> Iterator[Bench]:
+    clone, libraries = fake_surroundings(tmp_path, monkeypatch), tmp_path / "libraries"
     libraries.mkdir()
-    rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
+    rootfs = Rootfs(ARCH, tmp_path / "initramfs", 0, "r" * 32, ())
     payloads: list[Payload] = []
 
     def build_rootfs(arch: Arch, wanted: list[Payload], **_: Any) -> Rootfs:
@@ -52,21 +50,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr("harness.run.tester.Guest", PrintingGuest)
     monkeypatch.setattr("harness.run.steps.build_rootfs", build_rootfs)
     monkeypatch.setattr("harness.suites.kselftest_programs.sysroot", lambda *_, **__: libraries)
-    monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: tmp_path / "no-registry")
     monkeypatch.setattr(PrintingGuest, "said", {"series": GOOD, "base": GOOD})
     PrintingGuest.ran.clear()
-    shutil.copytree(FAKE, clone)
     tests = clone / "tools/testing/selftests/mm"
     (tests / "Makefile").write_text(MAKEFILE)
     (tests / "mremap_test.c").write_text(SOURCE)
     (tests / "madv_populate.c").write_text("#include <no_such_header.h>\n")
-    git(clone, "init", "-q")
     git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "Fake 6.12")
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        opened = Bench(clone, processes, cache, tmp_path)
-        opened.commit(text="/* better */\n")
-        yield opened
+    git(clone, "commit", "-q", "-m", "selftests")
+    opened = Bench(clone, processes, cache, tmp_path)
+    opened.commit(text="/* better */\n")
+    yield opened
     assert {file.guest_path for payload in payloads for file in payload.files} == {
         "/vmaharness/bin/kselftest/mm/mremap_test"
     }

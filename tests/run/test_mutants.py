@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,36 +9,23 @@ from typing import Any
 import pytest
 
 from harness.errors import InfraError, InputError, UserError
-from harness.events import Event
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.model import Fate, MutantsResult, MutantTarget, Outcome, Payload, Rootfs
-from harness.plan.model import Plan
+from harness.model import Fate, MutantsResult, MutantTarget, Outcome
 from harness.run import pipeline
-from harness.run.suites import Prepared
-from tests.kernel.conftest import FAKE, git
-from tests.run.test_baseline import ARCH, ImageGuest, Names
+from tests.kernel.conftest import git
+from tests.run.image_guest import Bench, ImageGuest, fake_surroundings
 
 TRAILERS = "Family: a defect\nExpect: faults.fork words of no weight\n"
 
 
-class Bench:
+class Mutants(Bench):
     """The fake kernel's clone, a directory of mutants of it, and runs of them."""
 
     def __init__(self, clone: Path, processes: Processes, cache: Cache, directory: Path) -> None:
-        self.clone, self.processes, self.cache, self.directory = clone, processes, cache, directory
+        super().__init__(clone, processes, cache, directory)
         self.mutants = directory / "patches" / "mutants" / "6.12"
         self.mutants.mkdir(parents=True)
-        self.runs = 0
-        self.events: list[Event] = []
-        (directory / "plain.config").write_text("CONFIG_SMP=y\nCONFIG_PER_VMA_LOCK=y\n")
-
-    def defects(self, *defects: str, text: str = "") -> None:
-        """Write a kernel with these defects."""
-        memory = self.clone / "mm" / "memory.c"
-        clean = memory.read_text().partition("/* defects */")[0]
-        lines = "".join(f'const char {defect}[] = "defect_{defect}";\n' for defect in defects)
-        memory.write_text(f"{clean}/* defects */\n{lines}{text}")
 
     def base(self, *defects: str) -> None:
         self.defects(*defects)
@@ -53,19 +38,10 @@ class Bench:
         (self.mutants / f"{name}.patch").write_text(git(self.clone, "format-patch", "--stdout", "HEAD~1..HEAD"))
         git(self.clone, "reset", "-q", "--hard", "HEAD~1")
 
-    def run(self, *names: str, everything: bool = False, **plan: Any) -> MutantsResult:
-        self.runs += 1
-        directory = self.directory / f"out{self.runs}"
-        directory.mkdir()
-        ImageGuest.booted.clear()
-        settings: dict[str, Any] = {
-            "tree": str(self.clone), "base_fix": "none", "arch": [ARCH.value],
-            "profiles": [{"name": "plain", "fragments": [str(self.directory / "plain.config")]}],
-            "suites": ["faults"], "sandbox": False, "guest": {"accel": "tcg", "memory": "128M"},
-        }  # fmt: skip
+    def judge(self, *names: str, everything: bool = False, **plan: Any) -> MutantsResult:
         published: list[MutantsResult] = []
         result = pipeline.run_mutants(
-            Plan.model_validate(settings | plan), names, everything=everything, directory=directory,
+            self.plan(**{"tree": str(self.clone)} | plan), names, everything=everything, directory=self.out(),
             processes=self.processes, cache=self.cache, emit=self.events.append, command=("vmaharness", "mutants"),
             publish=published.append,
         )  # fmt: skip
@@ -80,27 +56,15 @@ def fate(result: MutantsResult, name: str) -> MutantTarget:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    image, clone = tmp_path / "initramfs", tmp_path / "linux"
-    image.touch()
-    rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
-    monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
-    monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
-    monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
-    monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: tmp_path / "no-registry")
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: Processes, cache: Cache) -> Mutants:
     monkeypatch.setattr("harness.run.mutants.patches_dir", lambda: tmp_path / "patches")
-    shutil.copytree(FAKE, clone)
-    git(clone, "init", "-q")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "Fake 6.12")
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        yield Bench(clone, processes, cache, tmp_path)
+    return Mutants(fake_surroundings(tmp_path, monkeypatch), processes, cache, tmp_path)
 
 
-def test_what_is_wrong_with_a_mutant_and_right_without_it_catches_it(bench: Bench) -> None:
+def test_what_is_wrong_with_a_mutant_and_right_without_it_catches_it(bench: Mutants) -> None:
     bench.mutant("loud", "cow_warns")
     bench.mutant("wrong", "anon_fails")
-    result = bench.run()
+    result = bench.judge()
     assert (result.outcome, result.message) == (Outcome.PASS, "2 of 2 caught, the unmutated kernel is clean")
     loud, wrong = fate(result, "loud"), fate(result, "wrong")
     assert (loud.fate, loud.sightings[0].case, loud.sightings[0].type) == (Fate.CAUGHT, "faults.cow", "warning")
@@ -110,31 +74,31 @@ def test_what_is_wrong_with_a_mutant_and_right_without_it_catches_it(bench: Benc
 
 
 @pytest.mark.slow
-def test_expected_cases_run_first_and_the_first_sighting_ends_the_run(bench: Bench) -> None:
+def test_expected_cases_run_first_and_the_first_sighting_ends_the_run(bench: Mutants) -> None:
     bench.mutant("both", "anon_fails", "fork_fails")
-    target = fate(bench.run(), "both")
+    target = fate(bench.judge(), "both")
     assert [seen.case for seen in target.sightings] == ["faults.fork"]  # as its trailer says
     assert target.left_out == 2
-    target = fate(bench.run(everything=True), "both")
+    target = fate(bench.judge(everything=True), "both")
     assert [seen.case for seen in target.sightings] == ["faults.fork", "faults.anon"]
     assert target.left_out == 0
 
 
 @pytest.mark.slow
-def test_an_expectation_proves_nothing(bench: Bench) -> None:
+def test_an_expectation_proves_nothing(bench: Mutants) -> None:
     bench.mutant("quiet", text="const int quiet = 1;\n")
-    result = bench.run()
+    result = bench.judge()
     assert fate(result, "quiet").fate is Fate.SURVIVED
     assert result.outcome is Outcome.FAIL
     assert result.message.startswith("0 of 1 caught; survived: quiet on ")
 
 
 @pytest.mark.slow
-def test_what_the_base_does_too_catches_nothing_and_fails_the_run(bench: Bench) -> None:
+def test_what_the_base_does_too_catches_nothing_and_fails_the_run(bench: Mutants) -> None:
     bench.base("anon_warns")
     bench.mutant("as-bad", "anon_warns", text="const int other = 1;\n")
     bench.mutant("worse", "anon_warns", "cow_fails")
-    result = bench.run()
+    result = bench.judge()
     assert fate(result, "as-bad").fate is Fate.SURVIVED
     assert fate(result, "worse").sightings[0].case == "faults.cow"
     assert result.outcome is Outcome.FAIL
@@ -142,12 +106,12 @@ def test_what_the_base_does_too_catches_nothing_and_fails_the_run(bench: Bench) 
 
 
 @pytest.mark.slow
-def test_a_mutant_that_does_not_apply_or_compile_is_its_own_error(bench: Bench) -> None:
+def test_a_mutant_that_does_not_apply_or_compile_is_its_own_error(bench: Mutants) -> None:
     bench.mutant("no-c", text="this is no C;\n")
     bench.mutant("stale", "anon_fails")
     text = (bench.mutants / "stale.patch").read_text()
     (bench.mutants / "stale.patch").write_text(text.replace("mm/memory.c", "mm/nowhere.c"))
-    result = bench.run()
+    result = bench.judge()
     assert fate(result, "no-c").fate is Fate.BROKEN
     assert "does not compile" in fate(result, "no-c").message
     assert fate(result, "stale").fate is Fate.BROKEN
@@ -156,17 +120,17 @@ def test_a_mutant_that_does_not_apply_or_compile_is_its_own_error(bench: Bench) 
 
 
 @pytest.mark.slow
-def test_what_is_not_compiled_is_no_survivor(bench: Bench) -> None:
+def test_what_is_not_compiled_is_no_survivor(bench: Mutants) -> None:
     bench.mutant("absent", text="/* a comment */\n")
     bench.mutant("seen", "anon_fails")
-    result = bench.run()
+    result = bench.judge()
     target = fate(result, "absent")
     assert target.fate in (Fate.SAME, Fate.SURVIVED)
     assert (target.fate is Fate.SAME) == (result.outcome is Outcome.PASS)
 
 
 @pytest.mark.slow
-def test_a_broken_machine_gives_no_verdict(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_machine_gives_no_verdict(bench: Mutants, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.mutant("seen", "anon_fails")
 
     class NoGuest(ImageGuest):
@@ -176,27 +140,27 @@ def test_a_broken_machine_gives_no_verdict(bench: Bench, monkeypatch: pytest.Mon
             return super().__enter__()
 
     monkeypatch.setattr("harness.run.tester.Guest", NoGuest)
-    result = bench.run()
+    result = bench.judge()
     assert (fate(result, "seen").fate, result.outcome) == (Fate.UNKNOWN, Outcome.ERROR)
     assert "QEMU does not start" in fate(result, "seen").message
 
 
 @pytest.mark.slow
-def test_without_a_base_there_is_no_verdict(bench: Bench) -> None:
+def test_without_a_base_there_is_no_verdict(bench: Mutants) -> None:
     bench.defects(text="this is no C;\n")
     git(bench.clone, "commit", "-q", "-a", "-m", "broken")
     bench.mutant("seen", "anon_fails")
-    result = bench.run()
+    result = bench.judge()
     assert fate(result, "seen").fate is Fate.UNKNOWN
     assert "did not get as far as its tests" in fate(result, "seen").message
     assert result.outcome is Outcome.FAIL
 
 
 @pytest.mark.slow
-def test_what_was_found_is_not_found_again(bench: Bench) -> None:
+def test_what_was_found_is_not_found_again(bench: Mutants) -> None:
     bench.mutant("wrong", "anon_fails")
-    first = bench.run()
-    second = bench.run()
+    first = bench.judge()
+    second = bench.judge()
     assert ImageGuest.booted == []
     assert fate(second, "wrong").cached
     assert replace(fate(second, "wrong"), cached=False, console=None) == replace(fate(first, "wrong"), console=None)
@@ -206,22 +170,22 @@ def test_what_was_found_is_not_found_again(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_names_choose(bench: Bench) -> None:
+def test_names_choose(bench: Mutants) -> None:
     bench.mutant("one", "anon_fails")
     bench.mutant("other", "anon_fails")
-    assert [mutant.name for mutant in bench.run("on*").mutants] == ["one"]
+    assert [mutant.name for mutant in bench.judge("on*").mutants] == ["one"]
     with pytest.raises(UserError, match="no mutant is called 'three'"):
-        bench.run("three")
+        bench.judge("three")
 
 
 @pytest.mark.slow
-def test_a_mutant_says_of_which_family_it_is(bench: Bench) -> None:
+def test_a_mutant_says_of_which_family_it_is(bench: Mutants) -> None:
     bench.mutant("bare", "anon_fails", trailers="Expect: faults.anon\n")
     with pytest.raises(InputError, match="no Family: trailer"):
-        bench.run()
+        bench.judge()
 
 
 @pytest.mark.slow
-def test_a_kernel_version_without_mutants_is_a_users_error(bench: Bench) -> None:
+def test_a_kernel_version_without_mutants_is_a_users_error(bench: Mutants) -> None:
     with pytest.raises(UserError, match="there are no mutants in"):
-        bench.run()
+        bench.judge()

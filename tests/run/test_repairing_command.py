@@ -89,6 +89,7 @@ def test_the_series_verbs_need_a_tree_to_repair_with(run: Run, page: Path) -> No
     assert "--tree" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_survey_shows_the_reason(run: Run, clone: Path, page: Path) -> None:
     done = run("series", "show", page, "--repair", "--tree", clone)
     assert done.returncode == 0

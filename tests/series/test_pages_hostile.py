@@ -62,6 +62,7 @@ BIG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BIG)
 def test_pages_beyond_all_measure_are_left_or_refused(name: str) -> None:
     assert read(BIG[name]) is None
@@ -103,6 +104,7 @@ TRYING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRYING)
 def test_pages_that_repeat_themselves_are_read_or_refused(name: str) -> None:
     mails = read(TRYING[name])

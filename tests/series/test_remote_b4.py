@@ -144,6 +144,7 @@ def refused(fetch: Open, source: str) -> HarnessError:
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spelling", ["{}", "<{}>", "id:{}", "id:<{}>", "{url}/all/{}/", "{url}/list/{}/T/#u", "{url}/r/{}"]
 )

@@ -115,6 +115,7 @@ def render(results: list[Result]) -> list[str]:
 _foreign = st.from_regex(r"([ \[<#a-jp-z][ -~]{0,30})?", fullmatch=True).filter(lambda line: "# metric" not in line)
 
 
+@pytest.mark.slow
 @given(st.lists(results(), max_size=5), st.data())
 def test_what_is_printed_is_read_whatever_stands_between(wanted: list[Result], data: st.DataObject) -> None:
     lines: list[str] = []
@@ -123,6 +124,7 @@ def test_what_is_printed_is_read_whatever_stands_between(wanted: list[Result], d
     assert parse("\n".join(lines) + "\n") == Report(True, tuple(wanted), (), None)
 
 
+@pytest.mark.slow
 @given(st.lists(results(), min_size=1, max_size=4), st.data())
 def test_what_is_cut_off_never_adds_a_result(wanted: list[Result], data: st.DataObject) -> None:
     lines = render(wanted)

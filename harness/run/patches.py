@@ -1,0 +1,338 @@
+"""The patches of a series one by one: the tree that ends with each, built and tested beside that of the whole series.
+
+Trees follow each other through one work copy in the order of the series, so that each compiles what its patch changes;
+while one's guests run the next compiles.  Where a patch makes the kernel of an earlier one, bit for bit, that one's
+results are its results, and what an earlier run has found out about a kernel is not found out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from harness.host.cache import Cache
+from harness.model import (
+    AppliedPatch,
+    AppliedTree,
+    Baseline,
+    Blame,
+    Build,
+    Case,
+    KnownFailure,
+    Outcome,
+    PatchResult,
+    PatchRole,
+    SameKernel,
+    SuiteResult,
+    TargetResult,
+)
+from harness.plan.model import Plan
+from harness.report.files import Layout
+from harness.run import kept
+from harness.run.goal import Goal
+from harness.run.graph import Node, Report
+from harness.run.outcomes import done, no_result, target_result
+from harness.run.standing import Standing, stand
+from harness.run.steps import Steps
+from harness.run.targets import Target
+from harness.verdict.patches import BUILD_CASES, Patch, new_warnings, trace
+
+KIND = "patch"  # of cache entries
+
+_OF_TREES = ("vma", "kselftest")  # suites whose programs are the tree's own: in guests of the whole series alone
+
+Ask = Callable[[Target, TargetResult], None]
+"""Told of each result, with the target that it is of: whether the base has to be seen."""
+
+LeaveCapsules = Callable[[Sequence[TargetResult], Layout, Sequence[Target]], Sequence[TargetResult]]
+"""Writes the capsules of results into a directory; the same results, with the capsules named."""
+
+
+@dataclass(slots=True)
+class _Rung:
+    """A patch before the last of the series, and its steps."""
+
+    number: int
+    patch: AppliedPatch
+    steps: Steps
+    found: dict[str, Node[_Found]] = field(default_factory=dict)  # by target
+    tested: dict[str, Node[TargetResult]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Whether a kernel is an earlier patch's, or an earlier run has its result; the test's step is there then."""
+
+    same: int = 0
+    cached: bool = False
+
+
+class PatchSteps:
+    """The steps of all patches of the series, its last included."""
+
+    def __init__(self, steps: Steps, ask: Ask, *, cache: Cache) -> None:
+        self._steps = steps
+        self._ask = ask
+        self._cache = cache
+        self._rungs: list[_Rung] = []
+
+    def add(self, then: Callable[[], None]) -> None:
+        """A step that adds all others, once it is known how many patches there are; `then` adds what comes last."""
+        self._steps.follow_each_other()
+
+        def add(report: Report) -> None:
+            patches = [patch for patch in self._steps.applied.value.patches if patch.role is PatchRole.SERIES]
+            report.text = f"{len(patches)} of them"
+            self._add(patches)
+            then()
+
+        self._steps.graph.add("patches", add, needs=[self._steps.applied])
+
+    def close(self) -> None:
+        for rung in self._rungs:
+            rung.steps.close()
+
+    # --- the steps --------------------------------------------------------------------------------------------
+
+    def _add(self, patches: Sequence[AppliedPatch]) -> None:
+        """What costs least first: the host's own tests of all patches, then kernels in order, the series' own last."""
+        plan, total = self._steps.plan, len(patches)
+        for number, patch in enumerate(patches[:-1], 1):
+            self._rungs.append(_Rung(number, patch, self._steps_of(number, total, patch)))
+        if "vma" in plan.suites and self._steps.goal is Goal.RUN:
+            for rung in self._rungs:
+                rung.steps.add_host_vma()
+        tested = self._steps.goal is Goal.RUN
+        for rung in self._rungs if tested else ():
+            if rung is self._rungs[0]:
+                rung.steps.add_programs()
+            else:
+                rung.steps.share_programs(self._rungs[0].steps)
+        for rung in self._rungs:
+            for target in rung.steps.targets:
+                rung.steps.add_build(target, like=self._like(rung, target))
+                if tested:
+                    self._add_test(rung, target)
+        self._steps.add_targets()
+
+    def _steps_of(self, number: int, total: int, patch: AppliedPatch) -> Steps:
+        width = len(str(total))
+        directory = self._steps.layout.directory / f"patch-{number:0{width}}"
+        directory.mkdir(exist_ok=True)
+        prefix = f"patch {number}/{total}: "
+
+        def tree(report: Report) -> AppliedTree:
+            report.text = patch.subject
+            return tree_at(self._steps.applied.value, patch)
+
+        applied = self._steps.add_after(f"{prefix}tree", tree, needs=[self._steps.applied])
+        own = self._steps.of_tree(applied, prefix=prefix, directory=directory)
+        suites = tuple(name for name in own.plan.suites if name not in _OF_TREES)
+        own.plan = own.plan.model_copy(update={"suites": suites})
+        own.tester = replace(own.tester, plan=own.plan)
+        return own
+
+    def _like(self, rung: _Rung, target: Target) -> Node[Outcome] | None:
+        """The configuration of the patch before, where this one says nothing to kconfig."""
+        if rung.number == 1 or not all(change.path.endswith((".c", ".h", ".S")) for change in rung.patch.files):
+            return None
+        before = self._rungs[rung.number - 2].steps
+        its = _target(before, target.name)
+        own, config = rung.steps, its.config
+        assert config is not None
+
+        def take(report: Report) -> Outcome:
+            tree, like = (steps.tree_of(target.profile).value for steps in (own, before))
+            own.builder.same_config(tree, like, target.arch, target.profile)
+            report.cached = True
+            return config.value
+
+        needs: list[Node[Any]] = [own.tree_of(target.profile), before.tree_of(target.profile), config]
+        target.config = own.add(f"config {target.name}", take, needs=needs)
+        return target.config
+
+    def _add_test(self, rung: _Rung, target: Target) -> None:
+        """A step that looks whether the kernel has been tested, and adds the test where it has not."""
+        own = rung.steps
+        assert target.build is not None
+        assert target.rootfs is not None
+        needs: list[Node[Any]] = [target.build, target.rootfs, *own.prepared[target.arch]]
+        if rung.number > 1:
+            needs.append(self._rungs[rung.number - 2].found[target.name])
+
+        def look(report: Report) -> _Found:
+            found, rung.tested[target.name] = self._look(rung, target, report)
+            report.cached = bool(found.same or found.cached)
+            return found
+
+        rung.found[target.name] = own.add(f"lookup {target.name}", look, needs=needs)
+
+    def _look(self, rung: _Rung, target: Target, report: Report) -> tuple[_Found, Node[TargetResult]]:
+        own = rung.steps
+        assert target.build is not None
+        build = target.build.value
+        name = f"result {target.name}"
+        if build.image is None:
+            return _Found(), own.add(name, lambda _: self._told(target, target_result(target)))
+        if (earlier := self._of_same_kernel(rung, target, build)) is not None:
+            node = earlier.tested[target.name]
+            report.text = f"the kernel of patch {earlier.number}"
+            return _Found(earlier.number), own.add(name, lambda _: _borrowed(node.value, target), needs=[node])
+        prepared = [node.value for node in own.prepared[target.arch]]
+        key = kept.key(own, _image_digest(build), target, prepared)
+        result = kept.load(self._cache, KIND, key, own.layout.directory)
+        if result is not None:
+            known = _borrowed(result, target)
+            return _Found(cached=True), own.add(name, lambda _: self._told(target, known))
+        own.add_test(target)
+        assert target.test is not None
+
+        def keep(_: Report) -> TargetResult:
+            found = target_result(target)
+            kept.keep(self._cache, KIND, key, found, own.layout.directory)
+            return self._told(target, found)
+
+        return _Found(), own.add(name, keep, needs=[target.test])
+
+    def _of_same_kernel(self, rung: _Rung, target: Target, build: Build) -> _Rung | None:
+        """The first patch that makes the same kernel."""
+        digest = _image_digest(build)
+        for earlier in self._rungs[: rung.number - 1]:
+            its = done(_target(earlier.steps, target.name).build)
+            if its is not None and its.image is not None and _image_digest(its) == digest:
+                return earlier if target.name in earlier.tested else None
+        return None
+
+    def _told(self, target: Target, result: TargetResult) -> TargetResult:
+        self._ask(target, result)
+        return result
+
+    # --- what they gave ---------------------------------------------------------------------------------------
+
+    def results(
+        self, whole: Standing, baseline: Baseline | None, *, plan: Plan, known: Sequence[KnownFailure], today: date
+    ) -> tuple[tuple[PatchResult, ...], tuple[Blame, ...]]:
+        """All patches with their stages, and which of them broke what; `whole` is what came of the series' own tree."""
+        applied = done(self._steps.applied)
+        patches = [patch for patch in applied.patches if patch.role is PatchRole.SERIES] if applied else []
+        if not patches or len(self._rungs) != len(patches) - 1:
+            return (), ()
+        base = {target.name: target.build for target in baseline.targets} if baseline else {}
+        found, judged, before = [], [], base
+        for number, patch in enumerate(patches, 1):
+            rung = self._rungs[number - 1] if number < len(patches) else None
+            if rung is not None:
+                host = tuple(suite for suite in (done(rung.steps.host_vma),) if suite is not None)
+                targets = [_result_of(rung, target) for target in rung.steps.targets]
+                own = stand(host, targets, baseline, plan=plan, known=known, today=today)
+                hosts, results = own.host_suites[: len(host)], own.targets
+            else:
+                hosts, results = tuple(suite for suite in whole.host_suites if suite.suite == "vma"), whole.targets
+            suites = (*_checks_of(whole, number), *hosts, *(suite for one in results for suite in one.suites))
+            judged.append(Patch(number, patch.subject, _without(suites, _OF_TREES)))
+            builds = {one.name: one.build for one in results}
+            warnings = tuple(
+                f"{name}: {message.path}:{message.line}: {message.text}"
+                for name, build in builds.items()
+                for message in new_warnings(build, before.get(name))
+            )
+            before = builds
+            one = PatchResult(
+                number, patch.subject, patch.commit, hosts if rung else (), tuple(results) if rung else (),
+                stages=SuiteResult("patch", "host", "", ()), same=_same(rung), warnings=warnings, cached=_cached(rung),
+            )  # fmt: skip
+            found.append(one)
+        stages, blames = trace(judged, baseline.suites if baseline else ())
+        return tuple(_with_stages(one, its) for one, its in zip(found, stages, strict=True)), blames
+
+    def with_capsules(self, found: Sequence[PatchResult], leave: LeaveCapsules) -> tuple[PatchResult, ...]:
+        """The same with a capsule for each failure that this run has seen itself."""
+        made = []
+        for rung, patch in zip(self._rungs, found, strict=False):
+            fresh = [target for target in rung.steps.targets if target.test is not None]
+            names = {target.name for target in fresh}
+            left = leave([one for one in patch.targets if one.name in names], rung.steps.layout, fresh)
+            by_name = {one.name: one for one in left}
+            made.append(replace(patch, targets=tuple(by_name.get(one.name, one) for one in patch.targets)))
+        return (*made, *found[len(made) :])
+
+
+def _with_stages(result: PatchResult, stages: SuiteResult) -> PatchResult:
+    """A patch with its stages; what explains a kernel that was not built is the log of its build."""
+    logs = {f"{one.arch}.{one.profile}.build": one.build.log for one in result.targets if one.build is not None}
+    cases = (replace(case, log=case.log or logs.get(case.name)) if case.fails else case for case in stages.cases)
+    return replace(result, stages=replace(stages, cases=tuple(cases)))
+
+
+def _result_of(rung: _Rung, target: Target) -> TargetResult:
+    """What is known of a kernel: its own result, or why there is none."""
+    node = rung.tested.get(target.name)
+    result = done(node)
+    if result is not None:
+        return result
+    bare = target_result(target)
+    lookup = rung.found.get(target.name)
+    built = done(target.build)
+    if lookup is None or built is None or built.outcome is not Outcome.PASS:
+        return bare  # its build says it
+    error = next((one.error for one in (node, lookup) if one is not None and one.error is not None), None)
+    case = no_result("kernel", "boot", error)
+    return _with_kernel_cases(bare, (case,))
+
+
+def _with_kernel_cases(result: TargetResult, cases: Sequence[Case]) -> TargetResult:
+    suites = tuple(
+        replace(suite, cases=(*suite.cases, *cases)) if suite.suite == "kernel" else suite for suite in result.suites
+    )
+    return replace(result, suites=suites)
+
+
+def _borrowed(result: TargetResult, target: Target) -> TargetResult:
+    """What another run, or another patch, has found out about the kernel that this target has, too."""
+    own = target_result(target)
+    tested = [case for suite in result.suites if suite.suite == "kernel" for case in suite.cases]
+    own = _with_kernel_cases(own, [case for case in tested if case.name not in BUILD_CASES])
+    others = tuple(suite for suite in result.suites if suite.suite != "kernel")
+    return replace(result, build=own.build, rootfs=own.rootfs, suites=(*own.suites, *others))
+
+
+def _checks_of(whole: Standing, number: int) -> tuple[SuiteResult, ...]:
+    """The checks of one patch."""
+    suites = (suite for suite in whole.host_suites if suite.suite == "checks")
+    found = ((suite, tuple(case for case in suite.cases if case.name.endswith(f".{number}"))) for suite in suites)
+    return tuple(replace(suite, cases=cases) for suite, cases in found if cases)
+
+
+def _without(suites: Sequence[SuiteResult], names: Sequence[str]) -> tuple[SuiteResult, ...]:
+    """Without these suites of guests; those of the host stay."""
+    return tuple(suite for suite in suites if suite.arch == "host" or suite.suite not in names)
+
+
+def _same(rung: _Rung | None) -> tuple[SameKernel, ...]:
+    found = ((target, done(rung.found.get(target.name))) for target in rung.steps.targets) if rung else ()
+    return tuple(
+        SameKernel(target.arch, target.profile.name, its.same) for target, its in found if its is not None and its.same
+    )
+
+
+def _cached(rung: _Rung | None) -> tuple[str, ...]:
+    found = ((name, done(node)) for name, node in rung.found.items()) if rung else ()
+    return tuple(name for name, its in found if its is not None and its.cached)
+
+
+def _target(steps: Steps, name: str) -> Target:
+    return next(target for target in steps.targets if target.name == name)
+
+
+def _image_digest(build: Build) -> str:
+    assert build.image is not None
+    return hashlib.sha256(build.image.read_bytes()).hexdigest()
+
+
+def tree_at(applied: AppliedTree, patch: AppliedPatch) -> AppliedTree:
+    """The tree that ends with one of its patches."""
+    until = applied.patches.index(patch) + 1
+    return replace(applied, patches=applied.patches[:until], commit=patch.commit, tree_id=patch.tree_id)
