@@ -25,7 +25,7 @@ from pathlib import Path
 from harness.errors import InfraError
 from harness.host.process import Stop
 
-_COMPLETE = ".complete"
+COMPLETE = ".complete"
 
 
 def default_root() -> Path:
@@ -104,10 +104,10 @@ class Cache:
     def find(self, kind: str, key: str) -> Path | None:
         """A finished entry, or None; marks it as used now."""
         path = self.entry(kind, key)
-        if not (path / _COMPLETE).is_file():
+        if not (path / COMPLETE).is_file():
             return None
         with suppress(OSError):
-            os.utime(path / _COMPLETE)
+            os.utime(path / COMPLETE)
         return path
 
     def get(self, kind: str, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -127,7 +127,7 @@ class Cache:
     def publish(self, kind: str, key: str, work: Path) -> Path:
         """Move a finished scratch directory to its place; an unfinished entry that stands there is replaced."""
         path = self.entry(kind, key)
-        (work / _COMPLETE).touch()
+        (work / COMPLETE).touch()
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             path.rename(self.scratch("replaced"))

@@ -23,13 +23,15 @@ from pathlib import Path
 from harness.arch import ARCHES, ArchInfo
 from harness.errors import InfraError
 from harness.events import Say
-from harness.host.cache import Cache, free_bytes, remove_tree
+from harness.host.cache import COMPLETE, Cache, free_bytes, remove_tree
 from harness.host.elf import build_id
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
+from harness.kernel.git import Git
 from harness.kernel.kconfig import Request, fragments_of, merged, read_fragments, requests_digest, verify
 from harness.kernel.messages import parse_messages
 from harness.kernel.objects import Objects, kept_objects
+from harness.kernel.reads import Inputs, differences, from_json, inputs_of, makes_the_same, reads_of, to_json
 from harness.kernel.toolchain import toolchain
 from harness.model import AppliedTree, Arch, Build, CompilerMessage, Outcome, Profile, Toolchain
 
@@ -38,6 +40,8 @@ NEEDED_BYTES = 2 << 30
 
 _FORMAT = 1
 _RECORD = "build.json"
+_WAY, _INPUTS, _READS = "way", "inputs.json", "reads"  # how it was made, of what tree, and which files of it it read
+_MOST_COMPARED = 20  # builds that a new tree is held against
 CACHED = Path(__file__).with_name("cached.sh")
 # The same for everyone and for ever, so that the same sources make the same kernel.
 _REPRODUCIBLE = {
@@ -57,6 +61,7 @@ _OUT_OF_MEMORY = re.compile(
 class _Order:
     """What is to be built."""
 
+    applied: AppliedTree
     info: ArchInfo
     profile: Profile
     requests: tuple[Request, ...]
@@ -79,7 +84,7 @@ class Builder:
 
         Raises InputError for a bad fragment and MissingTool where there is no compiler to compare with.
         """
-        return self._load(self._order(applied, arch, profile))
+        return self._find(self._order(applied, arch, profile))
 
     def key(self, applied: AppliedTree, arch: Arch, profile: Profile) -> str:
         """The name of the build, be it there or not; raises what `find` raises."""
@@ -94,7 +99,7 @@ class Builder:
         Raises UserError when a requested symbol did not stick, before anything is compiled.
         """
         order = self._order(applied, arch, profile)
-        if (found := self._load(order)) is not None:
+        if (found := self._find(order)) is not None:
             return found.config, True
         with self._cache.lock(f"config-{order.key}"):
             if (entry := self._cache.find("config", order.key)) is not None:
@@ -135,9 +140,9 @@ class Builder:
         """
         order = self._order(applied, arch, profile)
         with self._cache.lock(f"build-{order.key}"):
-            if (found := self._load(order)) is not None:
+            if (found := self._find(order)) is not None:
                 shutil.copyfile(found.log, log)
-                return found
+                return self._own(found, order)
             with self._objects(order, source) as (checkout, objects):
                 log.write_bytes(b"")
                 work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
@@ -168,18 +173,52 @@ class Builder:
             info.kbuild, info.image_target, sorted(_REPRODUCIBLE.items()),
         ]  # fmt: skip
         key = _digest([_FORMAT, applied.tree_id, *way])
-        return _Order(info, profile, requests, tools, way=_digest([_FORMAT, *way]), key=key)
+        return _Order(applied, info, profile, requests, tools, way=_digest([_FORMAT, *way]), key=key)
 
-    def _load(self, order: _Order) -> Build | None:
+    def _find(self, order: _Order) -> Build | None:
+        """The build of this tree, or of one that differs from it only in files that no build reads."""
         entry = self._cache.find("build", order.key)
-        if entry is None:
+        build = _load(entry, order) if entry is not None else None
+        if build is None and (entry := self._like(order)) is not None:
+            build = _load(entry, order)
+        return build
+
+    def _own(self, found: Build, order: _Order) -> Build:
+        """The build under its own name from now on, where it was found under another tree's; the lock is held."""
+        if found.directory.name == order.key:
+            return found
+        work = self._cache.scratch("build")
+        for path in found.directory.iterdir():  # links to the same data: nothing in the cache is ever changed
+            if path.name != COMPLETE:
+                os.link(path, work / path.name)
+        return _moved(found, self._cache.publish("build", order.key, work))
+
+    def _like(self, order: _Order) -> Path | None:
+        """The entry of a build of the same kernel from another tree."""
+        builds = (self._cache.root / "store" / "build").glob(f"*/{_WAY}")
+        recent = sorted(builds, key=lambda path: path.stat().st_mtime, reverse=True)
+        same = [path.parent for path in recent if path.read_text() == order.way]
+        if not same:
             return None
-        try:
-            record = json.loads((entry / _RECORD).read_text())
-            build = _from_record(record, entry, order)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # made by another version: made again
-        return build if build.image is not None and build.image.is_file() and build.log.is_file() else None
+        git, wanted = Git(self._processes, order.applied.repo), _inputs(self._processes, order.applied)
+        for entry in same[:_MOST_COMPARED]:
+            try:
+                built = from_json((entry / _INPUTS).read_text())
+                reads = frozenset((entry / _READS).read_text(errors="surrogateescape").split("\0")) - {""}
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # being made, or of another version
+            found = differences(git, built, wanted)
+            if found is not None and makes_the_same(found, reads):
+                return self._cache.find("build", entry.name)
+        return None
+
+
+def _load(entry: Path, order: _Order) -> Build | None:
+    try:
+        build = _from_record(json.loads((entry / _RECORD).read_text()), entry, order)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # made by another version: made again
+    return build if build.image is not None and build.image.is_file() and build.log.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +359,20 @@ class _Work:
             cached=False, sandbox=str(self.sandbox), toolchain=self.order.tools,
         )  # fmt: skip
         (entry / _RECORD).write_text(json.dumps(_record(build), indent=1) + "\n")
+        if good:
+            self._note_reads(entry)
         return _moved(build, self.cache.publish("build", self.order.key, entry)) if good else build
+
+    def _note_reads(self, entry: Path) -> None:
+        """What the next tree is held against."""
+        (entry / _INPUTS).write_text(to_json(_inputs(self.processes, self.order.applied)))
+        reads = reads_of(self.objects.directory, self.source)
+        (entry / _READS).write_text("\0".join(sorted(reads)), errors="surrogateescape")
+        (entry / _WAY).write_text(self.order.way)
+
+
+def _inputs(processes: Processes, applied: AppliedTree) -> Inputs:
+    return inputs_of(Git(processes, applied.repo), applied.base.tree_id, applied.tree_id)
 
 
 def _image_name(info: ArchInfo) -> str:
@@ -385,7 +437,7 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
         log=entry / "build.log", cached=True, toolchain=order.tools,
     )  # fmt: skip
     # Another profile with the same requests is the same kernel.
-    return replace(_moved(build, entry), profile=order.profile.name)
+    return replace(_moved(build, entry), profile=order.profile.name, key=order.key)
 
 
 def _moved(build: Build, entry: Path) -> Build:

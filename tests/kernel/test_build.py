@@ -144,6 +144,31 @@ class TestGood:
         assert bench.builder().find(bench.applied(), ARCH, profile) is None
         assert bench.make(profile).key != first.key
 
+    def test_what_no_build_reads_makes_no_other_build(self, bench: Bench) -> None:
+        first = bench.make()
+        docs = bench.clone / "Documentation" / "mm"
+        docs.mkdir(parents=True)
+        (docs / "vma.rst").write_text("VMAs\n")
+        (bench.clone / "mm" / "unused.c").write_text("this is no C\n")
+        (bench.clone / "tools/testing/vma/notes").write_text("notes\n")
+        same = bench.make()
+        assert (same.cached, same.build_id) == (True, first.build_id)
+        assert same.key != first.key
+        assert same.directory != first.directory
+        assert same.image is not None
+        assert len(bench.checkouts) == 1, "nothing was written or compiled"
+
+    @pytest.mark.parametrize(
+        ("path", "text"),
+        [("mm/vma.c", "int more;\n"), ("include/linux/mm.h", "\n"), ("include/linux/new.h", "\n"),
+         ("mm/Makefile", "\n"), ("mm/Kconfig", "\n"), ("scripts/list.txt", "\n"), ("init/table.tbl", "\n")],
+    )  # fmt: skip
+    def test_what_a_build_may_read_makes_another(self, bench: Bench, path: str, text: str) -> None:
+        bench.make()
+        with (bench.clone / path).open("a") as file:
+            file.write(text)
+        assert bench.builder().find(bench.applied(), ARCH, bench.profile()) is None
+
     def test_another_way_of_asking_for_the_same_is_the_same(self, bench: Bench) -> None:
         first = bench.make()
         other = bench.profile("# why\nCONFIG_SHMEM=y\nCONFIG_PER_VMA_LOCK=y\n\nCONFIG_SMP=y\n", "other")
