@@ -287,6 +287,7 @@ class AppliedPatch:
     files: tuple[FileChange, ...]
     base: tuple[FileBase, ...] = ()  # of patches of the series: each file before it
     results: tuple[FileResult, ...] = ()  # and after it
+    patch_id: str = ""  # git's name for what it changes, wherever in a file that is; "" in results of older versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -796,6 +797,38 @@ class PatchResult:
     @property
     def suites(self) -> tuple[SuiteResult, ...]:
         return self.host_suites + tuple(suite for target in self.targets for suite in target.suites)
+
+
+class Kinship(StrEnum):
+    """What became of a patch between two versions of a series."""
+
+    SAME = "same"  # it changes the same, wherever in a file that is now
+    CHANGED = "changed"
+    ADDED = "added"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPair:
+    """A patch in the one version of a series and in the other."""
+
+    kinship: Kinship
+    before: int  # its number; 0: it is not there
+    after: int
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs, and what the second has that the first has not."""
+
+    patches: tuple[PatchPair, ...]
+    differences: tuple[Difference, ...]
+    compared: int  # cases that both have
+    only_before: tuple[str, ...]  # suites that one of them has not: nothing can be said of those
+    only_after: tuple[str, ...]
+    notes: tuple[str, ...]  # what else is different: tree, plan
+    worse: int  # cases that fail the second run, and not the first
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from harness.cli import (
     apply,
     boot,
     build,
+    compare,
     completion,
     config,
     doctor,
@@ -121,7 +122,7 @@ def cli() -> None:
 
 for verb in (
     run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, mutants.mutants, doctor.doctor,
-    report.report, series.series, suites.suites, plan.plan, man.man, completion.completion,
+    report.report, compare.compare, series.series, suites.suites, plan.plan, man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)
 

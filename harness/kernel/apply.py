@@ -21,6 +21,7 @@ from harness.host.process import Completed, Processes
 from harness.kernel import blobs
 from harness.kernel.commits import commits_since, squash
 from harness.kernel.git import Git, blobs_at, make_repository, write_error
+from harness.kernel.patchid import ids_of
 from harness.model import AppliedPatch, AppliedTree, BaseState, Checker, FileBase, Patch, PatchRole, Series, Tree
 
 _NO_DATE = b"Date: Sat, 1 Jan 2000 00:00:00 +0000\n"
@@ -283,6 +284,7 @@ def _record(
     if not patches:
         return ()
     commits = commits_since(git, base, len(patches))
+    ids = ids_of(git, series)
     said = [()] * len(fixes) + list(stated)
     return tuple(
         AppliedPatch(
@@ -290,6 +292,7 @@ def _record(
             files=patch.files,
             base=blobs.as_applied(patch, bases, commit.before) if role is PatchRole.SERIES else (),
             results=blobs.results(patch, commit.after) if role is PatchRole.SERIES else (),
+            patch_id=ids.get(patch.number, "") if role is PatchRole.SERIES else "",
         )
         for (role, patch), bases, commit in zip(patches, said, commits, strict=True)
     )  # fmt: skip
