@@ -20,6 +20,7 @@ from harness.cli import (
     apply,
     boot,
     build,
+    cache,
     compare,
     completion,
     config,
@@ -122,7 +123,8 @@ def cli() -> None:
 
 for verb in (
     run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, mutants.mutants, doctor.doctor,
-    report.report, compare.compare, series.series, suites.suites, plan.plan, man.man, completion.completion,
+    report.report, compare.compare, series.series, suites.suites, plan.plan, cache.cache,
+    man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)
 

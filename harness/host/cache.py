@@ -3,7 +3,7 @@
 Layout below `root` (default ~/.cache/vmaharness, or VMAHARNESS_CACHE)::
 
     checkouts/NAME/N/    work copies of a kernel tree, kept between runs; N.lock is held by the run that uses one
-    store/KIND/KEY/      finished entries; a `.complete` file is written before the rename that publishes them
+    store/KIND/KEY/      finished entries; `.complete` lists their files, and is written before the publishing rename
     locks/KIND-KEY.lock  held (flock) while an entry is being made, so two runs never make the same thing twice
     scratch/PID-XXXX/    work in progress of one process; `owner.lock` is held as long as that process lives
 
@@ -13,6 +13,7 @@ kernel whatever killed the holder, so no lock outlives its process.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -26,6 +27,9 @@ from harness.errors import InfraError
 from harness.host.process import Stop
 
 COMPLETE = ".complete"
+"""What makes an entry whole: the sizes and hashes of its files.  Written last; touched when the entry is used."""
+
+_CHANGING = "repo.git"  # a repository, which git keeps and checks itself
 
 
 def default_root() -> Path:
@@ -104,11 +108,11 @@ class Cache:
     def find(self, kind: str, key: str) -> Path | None:
         """A finished entry, or None; marks it as used now."""
         path = self.entry(kind, key)
-        if not (path / COMPLETE).is_file():
+        if check_entry(path):
             return None
         with suppress(OSError):
             os.utime(path / COMPLETE)
-        return path
+        return path if (path / COMPLETE).is_file() else None  # it may have been removed meanwhile
 
     def get(self, kind: str, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """The entry, and whether it was there already; `make` fills an empty directory if it was not.
@@ -127,7 +131,7 @@ class Cache:
     def publish(self, kind: str, key: str, work: Path) -> Path:
         """Move a finished scratch directory to its place; an unfinished entry that stands there is replaced."""
         path = self.entry(kind, key)
-        (work / COMPLETE).touch()
+        (work / COMPLETE).write_text(_manifest(work), errors="surrogateescape")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             path.rename(self.scratch("replaced"))
@@ -172,6 +176,41 @@ class Cache:
             yield
         finally:
             lock.release()
+
+
+def _manifest(entry: Path) -> str:
+    """A line for each file: size, hash, path."""
+    files = (path for path in sorted(entry.rglob("*")) if path.is_file() and not path.is_symlink())
+    named = ((path, path.relative_to(entry)) for path in files)
+    return "".join(
+        f"{path.stat().st_size} {_hash(path)} {name}\n" for path, name in named if _CHANGING not in name.parts
+    )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def check_entry(entry: Path, *, whole: bool = False) -> str:
+    """What is wrong with a finished entry, "" where nothing is: whether its files are there and as long as they were.
+
+    `whole`: and have the same content.  An entry that is not finished is wrong, too.
+    """
+    try:
+        listed = (entry / COMPLETE).read_text(errors="surrogateescape").splitlines()
+        for line in listed:
+            size, digest, name = line.split(" ", 2)
+            path = entry / name
+            if path.stat().st_size != int(size):
+                return f"{name} has {path.stat().st_size} bytes, and had {size}"
+            if whole and _hash(path) != digest:
+                return f"{name} has changed"
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    except ValueError:
+        return f"{COMPLETE} cannot be read"
+    return ""
 
 
 def free_bytes(path: Path) -> int:
