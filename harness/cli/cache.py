@@ -17,7 +17,8 @@ from harness.host.cache import Cache, default_root
 def cache() -> None:
     """What is kept between runs: kernels, trees, results, work copies.
 
-    It lies in ~/.cache/vmaharness or VMAHARNESS_CACHE. Runs that are at work lose nothing by any of this.
+    It lies in ~/.cache/vmaharness or VMAHARNESS_CACHE. Once a day a run does by itself what gc does. Runs that are at
+    work lose nothing by any of this.
     """
 
 

@@ -5,7 +5,9 @@ The engine itself is `harness.run.pipeline`; tests put another one into click's 
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -175,7 +177,18 @@ def run_to(context: click.Context, plan: Plan, goal: Goal, *, as_json: bool) -> 
                 say.note(f"vmaharness: what was found out until then is in {directory}")
             raise
         show(result, directory, as_json=as_json)
+        _tidy(now.cache)
         return exit_code(result)
+
+
+def _tidy(cache: Cache) -> None:
+    """Once a day, after everything is said: let go of what the cache has too much."""
+    from harness.host.upkeep import default_limit, tidy  # noqa: PLC0415 - start-up time
+
+    found = tidy(cache, default_limit(os.environ.get("VMAHARNESS_CACHE_SIZE")), now=time.time())
+    if found is not None and found.removed:
+        freed = sum(item.bytes for item in found.removed) / 2**30
+        say.note(f"vmaharness: the cache was too large: {freed:.1f} GiB that were unused longest are gone")
 
 
 def perform(

@@ -18,6 +18,9 @@ from harness.host.cache import COMPLETE, Cache, check_entry, remove_tree
 RECENT_S = 3600.0
 """Nothing that was used in the last hour goes, whoever used it."""
 
+EVERY_S = 86_400.0
+"""How often runs look whether the cache has grown too large."""
+
 _OTHERS = ("ccache", "apt", "venv")  # not entries: ccache has a limit of its own, the others are few
 
 
@@ -64,6 +67,20 @@ def collect(cache: Cache, limit_bytes: int, *, now: float, dry_run: bool = False
         removed.append(item)
         total -= item.bytes
     return Collected(tuple(removed), total, in_use)
+
+
+def tidy(cache: Cache, limit_bytes: int, *, now: float) -> Collected | None:
+    """A collection if a day has passed since the last one; None where it was not due, or not in a cache that is new."""
+    mark = cache.root / "tidied"
+    try:
+        due = now - mark.stat().st_mtime >= EVERY_S
+    except OSError:
+        due = False
+        mark.touch()
+    if not due:
+        return None
+    os.utime(mark, (now, now))
+    return collect(cache, limit_bytes, now=now)
 
 
 def verify(cache: Cache) -> Iterator[tuple[Item, str]]:

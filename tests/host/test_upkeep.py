@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli
 from harness.host.cache import COMPLETE, Cache
-from harness.host.upkeep import RECENT_S, collect, default_limit, items, verify
+from harness.host.upkeep import EVERY_S, RECENT_S, collect, default_limit, items, tidy, verify
 
 MIB = 2**20
 
@@ -118,6 +118,17 @@ def test_an_entry_of_an_older_version_is_as_good_as_it_was(cache: Cache) -> None
     (entry / COMPLETE).write_text("")
     assert cache.find("build", "entry") == entry
     assert list(verify(cache)) == []
+
+
+def test_runs_tidy_up_once_a_day(cache: Cache) -> None:
+    put(cache, "old", age_s=5 * RECENT_S)
+    now = time.time()
+    assert tidy(cache, 0, now=now) is None, "a cache that is new"
+    assert tidy(cache, 0, now=now + EVERY_S / 2) is None
+    found = tidy(cache, 0, now=now + EVERY_S + 1)
+    assert found is not None
+    assert [item.name for item in found.removed] == ["old"]
+    assert tidy(cache, 0, now=now + EVERY_S + 2) is None
 
 
 @pytest.mark.parametrize(("words", "gib"), [(None, 20), ("3", 3), ("0.5", 0.5), ("0", 20), ("much", 20)])
