@@ -52,7 +52,8 @@ def blames(result: RunResult, width: int) -> list[str]:
         fixed = max(blame.fixed_by for blame in its) if all(blame.fixed_by for blame in its) else 0
         until = f" (until patch {fixed})" if fixed else ""
         lines.append(f"Broken by {who}{until}:")
-        lines.append(one_line(f"    {its[0].where}: {its[0].title}{more}", max(width, _SUBJECT)))
+        words = one_line(f"{its[0].where}: {its[0].title}", max(width, _SUBJECT) - 4 - len(more))
+        lines.append(f"    {words}{more}")
     left = len(lines) - 2 * _MOST_BLAMES
     return [*lines[: 2 * _MOST_BLAMES], *([f"… and {left // 2} patches more: see results.json"] if left > 0 else [])]
 

@@ -246,7 +246,12 @@ class PatchSteps:
             )  # fmt: skip
             found.append(one)
         stages, blames = trace(judged, baseline.suites if baseline else ())
-        return tuple(_with_stages(one, its) for one, its in zip(found, stages, strict=True)), blames
+        layouts = [rung.steps.layout for rung in self._rungs]
+        whole_series = self._steps.layout
+        return tuple(
+            _with_stages(one, its, layout)
+            for one, its, layout in zip(found, stages, [*layouts, whole_series], strict=True)
+        ), blames
 
     def with_capsules(self, found: Sequence[PatchResult], leave: LeaveCapsules) -> tuple[PatchResult, ...]:
         """The same with a capsule for each failure that this run has seen itself."""
@@ -260,9 +265,9 @@ class PatchSteps:
         return (*made, *found[len(made) :])
 
 
-def _with_stages(result: PatchResult, stages: SuiteResult) -> PatchResult:
+def _with_stages(result: PatchResult, stages: SuiteResult, layout: Layout) -> PatchResult:
     """A patch with its stages; what explains a kernel that was not built is the log of its build."""
-    logs = {f"{one.arch}.{one.profile}.build": one.build.log for one in result.targets if one.build is not None}
+    logs = {f"{one.arch}.{one.profile}.build": layout.build_log(one.arch, one.profile) for one in result.targets}
     cases = (replace(case, log=case.log or logs.get(case.name)) if case.fails else case for case in stages.cases)
     return replace(result, stages=replace(stages, cases=tuple(cases)))
 

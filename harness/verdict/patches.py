@@ -18,6 +18,8 @@ _WORST = (
     Outcome.SKIP,
 )  # fmt: skip
 
+_NO_ANSWER = (Outcome.ERROR, Outcome.NOT_RUN)
+
 BASE = "the base"
 """What stands for a patch where a failure was there before the first; its number is 0."""
 
@@ -52,8 +54,19 @@ def trace(patches: Sequence[Patch], base: Sequence[SuiteResult]) -> tuple[tuple[
             elif case.outcome is Outcome.PASS and key in since:
                 blames[key] = replace(since[key], fixed_by=patch.number)
         stages.append(_stages(patch, total, blames))
-        before = patch.suites
+        before = _last_known(before, patch.suites)
     return tuple(stages), tuple(sorted(blames.values(), key=lambda blame: blame.number))
+
+
+def _last_known(before: Sequence[SuiteResult], now: Sequence[SuiteResult]) -> tuple[SuiteResult, ...]:
+    """What the next patch is held against: where this one has no answer, because it did not build, that before it."""
+    found = {suite.classname: suite for suite in before}
+    for suite in now:
+        answered = {case.name: case for case in suite.cases if case.outcome not in _NO_ANSWER}
+        earlier = found[suite.classname].cases if suite.classname in found else ()
+        left = tuple(case for case in earlier if case.name not in answered)
+        found[suite.classname] = replace(suite, cases=(*answered.values(), *left))
+    return tuple(found.values())
 
 
 def new_warnings(build: Build | None, before: Build | None) -> tuple[CompilerMessage, ...]:

@@ -112,10 +112,27 @@ def test_a_patch_that_does_not_build_alone_keeps_nobody_from_the_next(bench: Ben
     assert bad.outcome is Outcome.FAIL
     assert bad.message.startswith("not bisectable at 2/3: ")
     assert "mm/memory.c:" in bad.message
-    assert bad.log is not None
+    assert bad.log == bench.directory / "out1" / "patch-2" / f"build-{ARCH}-plain.log"
     assert "this is no C" in bad.log.read_text()
     assert table(result) == [["ok", "ok"], ["FAILED", "-"], ["ok", "ok"]]
     assert booted() == ["patch-1", "out1"]
+
+
+def test_what_was_broken_before_a_patch_that_does_not_build_is_not_the_next_one_s_doing(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("cow_fails")
+    bench.commit("cow_fails", text="this is no C;\n")
+    bench.commit("cow_fails", text="int three;\n")
+    bench.commit(text="int four;\n")
+    result = run(bench, 4)
+    assert [(blame.number, blame.where, blame.fixed_by) for blame in result.blames] == [
+        (1, f"{TEST}.cow", 4), (2, f"{ARCH}.plain.kernel.build", 3),
+    ]  # fmt: skip
+    assert table(result) == [["ok", "FAILED"], ["FAILED", "-"], ["ok", "since 1"], ["ok", "ok"]]
+    lines = summary(result).splitlines()
+    assert lines[lines.index("Broken by patch 1/4 “mm: cow_fails” (until patch 4):") + 1].startswith(
+        f"    {TEST}.cow: "
+    )
 
 
 def test_one_kernel_is_booted_once_whatever_patches_make_it(bench: Bench) -> None:
