@@ -6,7 +6,7 @@ at the patches after it, it is that patch's still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import Blame, Build, Case, CompilerMessage, Finding, Outcome, Relation, SuiteResult
@@ -53,9 +53,25 @@ def trace(patches: Sequence[Patch], base: Sequence[SuiteResult]) -> tuple[tuple[
                 blames[key] = Blame(number, subject, _where(suite, case), _title(case))
             elif case.outcome is Outcome.PASS and key in since:
                 blames[key] = replace(since[key], fixed_by=patch.number)
+        for key in _silent(patch.suites, since):
+            blames[key] = replace(since[key], fixed_by=patch.number)
         stages.append(_stages(patch, total, blames))
         before = _last_known(before, patch.suites)
     return tuple(stages), tuple(sorted(blames.values(), key=lambda blame: blame.number))
+
+
+def _silent(suites: Sequence[SuiteResult], since: Iterable[Key]) -> list[Key]:
+    """What the kernel said outside of any test and says no more: such a case is there only where something was said."""
+    booted = {
+        (suite.arch, suite.profile): {case.name for case in suite.cases}
+        for suite in suites
+        if suite.suite == "kernel" and any(case.name == "boot" and case.outcome is Outcome.PASS for case in suite.cases)
+    }
+    return [
+        (arch, profile, suite, case)
+        for arch, profile, suite, case in since
+        if suite == "kernel" and (arch, profile) in booted and case not in booted[arch, profile]
+    ]
 
 
 def _last_known(before: Sequence[SuiteResult], now: Sequence[SuiteResult]) -> tuple[SuiteResult, ...]:
@@ -150,7 +166,7 @@ def _stage(stage: Case, suite: SuiteResult, cases: Sequence[Case], number: int, 
     detail = worst.detail if len(bad) == 1 else listed
     return replace(
         stage, outcome=worst.outcome, seconds=seconds, message=message, detail=detail,
-        findings=worst.findings, log=worst.log, relation=None if own else Relation.SAME, excused=excused,
+        findings=worst.findings, log=worst.log, excused=excused,
     )  # fmt: skip
 
 
