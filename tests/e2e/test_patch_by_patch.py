@@ -30,6 +30,7 @@ new file mode 100644
 def taken_back(patch: str) -> str:
     """The same patch the other way round."""
     text = re.sub(r"(?m)^Subject: .*$", "Subject: [PATCH] mm: take it back", patch)
+    text = re.sub(r"(?m)^ (\S+ \| .*|\d+ files? changed.*)\n", "", text)
     text = re.sub(r"(?m)^index (\w+)\.\.(\w+)", r"index \2..\1", text)
     text = re.sub(r"(?m)^@@ -(\S+) \+(\S+) @@", r"@@ -\2 +\1 @@", text)
     head, diff = text[: text.index("\n@@ ")], text[text.index("\n@@ ") :]
