@@ -134,7 +134,7 @@ class BaselineSteps:
             if of_series.name in self._wanted:
                 return
             self._wanted.add(of_series.name)
-        target = next(target for target in own.targets if target.name == of_series.name)
+        target = own.target(of_series.name)
         prepared = own.prepared[target.arch]
         assert target.rootfs is not None
         needs: list[Node[Any]] = [own.tree_of(target.profile), target.rootfs, *prepared]

@@ -7,7 +7,6 @@ changes.  What became of each target is kept in the cache.
 
 from __future__ import annotations
 
-import filecmp
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,9 +24,9 @@ from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.model import (
     AppliedTree,
-    Build,
     Case,
     Fate,
+    FileChange,
     Mutant,
     MutantResult,
     MutantsResult,
@@ -42,9 +41,9 @@ from harness.run import history, kept
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report, State
 from harness.run.outcomes import done, no_result, target_result
-from harness.run.steps import Steps
+from harness.run.steps import Steps, keeps_config
 from harness.run.target import Enough, Task
-from harness.run.targets import Target, first_error
+from harness.run.targets import Target, first_error, same_kernel
 from harness.series.mutants import load
 from harness.verdict import mutants as verdict
 
@@ -53,7 +52,6 @@ KIND = "mutant"  # of cache entries
 BASE = "unmutated"
 """The directory of the kernel without a mutant; a mutant's is `mutant-NAME`."""
 
-_COMPILED = (".c", ".h", ".S")  # files that say nothing to kconfig
 _HOST = "vma"  # the suite that runs on the host, and not in these guests
 
 
@@ -153,23 +151,10 @@ class MutantSteps:
             own.add_host_vma()
         for target in own.targets:
             like = None
-            if subject.mutant is not None and _says_nothing_to_kconfig(subject.mutant):
-                its = _target(base.steps, target.name)
-                assert its.config is not None
-                needs: list[Node[Any]] = [own.tree_of(target.profile), its.config]
-                like = own.add(f"config {target.name}", self._same_config(own, target), needs=needs)
+            if subject.mutant is not None and keeps_config(_files(subject.mutant)):
+                like = own.add_same_config(target, base.steps)
             own.add_build(target, like=like)
             self._add_test(subject, target)
-
-    def _same_config(self, own: Steps, target: Target) -> Callable[[Report], Outcome]:
-        def take(report: Report) -> Outcome:
-            assert self.base is not None
-            tree, like = (steps.tree_of(target.profile).value for steps in (own, self.base.steps))
-            own.builder.same_config(tree, like, target.arch, target.profile)
-            report.cached = True
-            return Outcome.PASS
-
-        return take
 
     def _add_test(self, subject: _Subject, target: Target) -> None:
         base, own = self.base, subject.steps
@@ -193,8 +178,8 @@ class MutantSteps:
         if subject.mutant is not None:
             _require(base.tested[target.name].value)
         if subject.mutant is not None and build.outcome is Outcome.PASS:
-            its = _target(base.steps, target.name).build
-            if its is not None and _same_kernel(build, its.value):
+            its = base.steps.target(target.name).build
+            if its is not None and same_kernel(build, its.value):
                 subject.same.add(target.name)
                 report.text = Fate.SAME.value
                 return target_result(target)
@@ -352,19 +337,11 @@ def _expected_first(mutant: Mutant) -> Callable[[Task], int]:
     return order
 
 
-def _says_nothing_to_kconfig(mutant: Mutant) -> bool:
-    return all(change.path.endswith(_COMPILED) for patch in mutant.series.patches for change in patch.files)
+def _files(mutant: Mutant) -> list[FileChange]:
+    return [change for patch in mutant.series.patches for change in patch.files]
 
 
 def _require(clean: TargetResult) -> None:
     """Raises InfraError where the unmutated kernel has not been tested: then nothing can be held against it."""
     if not any(boot.outcome is Outcome.PASS for boot in clean.boots):
         raise InfraError("the unmutated kernel did not get as far as its tests")
-
-
-def _target(steps: Steps, name: str) -> Target:
-    return next(target for target in steps.targets if target.name == name)
-
-
-def _same_kernel(one: Build, other: Build) -> bool:
-    return one.image is not None and other.image is not None and filecmp.cmp(one.image, other.image, shallow=False)

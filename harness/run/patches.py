@@ -36,8 +36,8 @@ from harness.run.goal import Goal
 from harness.run.graph import Node, Report
 from harness.run.outcomes import done, no_result, target_result
 from harness.run.standing import Standing, stand
-from harness.run.steps import Steps
-from harness.run.targets import Target
+from harness.run.steps import Steps, keeps_config
+from harness.run.targets import Target, same_kernel
 from harness.verdict.patches import BUILD_CASES, Patch, new_warnings, trace
 
 KIND = "patch"  # of cache entries
@@ -102,10 +102,10 @@ class PatchSteps:
         plan, total = self._steps.plan, len(patches)
         for number, patch in enumerate(patches[:-1], 1):
             self._rungs.append(_Rung(number, patch, self._steps_of(number, total, patch)))
-        if "vma" in plan.suites and self._steps.goal is Goal.RUN:
+        tested = self._steps.goal is Goal.RUN
+        if "vma" in plan.suites and tested:
             for rung in self._rungs:
                 rung.steps.add_host_vma()
-        tested = self._steps.goal is Goal.RUN
         for rung in self._rungs if tested else ():
             if rung is self._rungs[0]:
                 rung.steps.add_programs()
@@ -137,21 +137,9 @@ class PatchSteps:
 
     def _like(self, rung: _Rung, target: Target) -> Node[Outcome] | None:
         """The configuration of the patch before, where this one says nothing to kconfig."""
-        if rung.number == 1 or not all(change.path.endswith((".c", ".h", ".S")) for change in rung.patch.files):
+        if rung.number == 1 or not keeps_config(rung.patch.files):
             return None
-        before = self._rungs[rung.number - 2].steps
-        its = _target(before, target.name)
-        own, config = rung.steps, its.config
-        assert config is not None
-
-        def take(report: Report) -> Outcome:
-            tree, like = (steps.tree_of(target.profile).value for steps in (own, before))
-            own.builder.same_config(tree, like, target.arch, target.profile)
-            report.cached = True
-            return config.value
-
-        needs: list[Node[Any]] = [own.tree_of(target.profile), before.tree_of(target.profile), config]
-        target.config = own.add(f"config {target.name}", take, needs=needs)
+        target.config = rung.steps.add_same_config(target, self._rungs[rung.number - 2].steps)
         return target.config
 
     def _add_test(self, rung: _Rung, target: Target) -> None:
@@ -199,10 +187,9 @@ class PatchSteps:
 
     def _of_same_kernel(self, rung: _Rung, target: Target, build: Build) -> _Rung | None:
         """The first patch that makes the same kernel."""
-        digest = _image_digest(build)
         for earlier in self._rungs[: rung.number - 1]:
-            its = done(_target(earlier.steps, target.name).build)
-            if its is not None and its.image is not None and _image_digest(its) == digest:
+            its = done(earlier.steps.target(target.name).build)
+            if its is not None and same_kernel(its, build):
                 return earlier if target.name in earlier.tested else None
         return None
 
@@ -326,10 +313,6 @@ def _same(rung: _Rung | None) -> tuple[SameKernel, ...]:
 def _cached(rung: _Rung | None) -> tuple[str, ...]:
     found = ((name, done(node)) for name, node in rung.found.items()) if rung else ()
     return tuple(name for name, its in found if its is not None and its.cached)
-
-
-def _target(steps: Steps, name: str) -> Target:
-    return next(target for target in steps.targets if target.name == name)
 
 
 def _image_digest(build: Build) -> str:

@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ from harness.model import (
     AppliedTree,
     Arch,
     Build,
+    FileChange,
     Outcome,
     Profile,
     Rootfs,
@@ -64,10 +65,16 @@ from harness.suites.vma_program import VmaProgram
 
 T = TypeVar("T")
 
+_COMPILED = (".c", ".h", ".S")  # files that say nothing to kconfig
 _OF_FILES = ("config", "compile", "vma", "selftests")  # what steps use that read the tree's files
 
 BUILDS_AT_ONCE = 2
 """The kernel that is being built, and the next one in its gaps."""
+
+
+def keeps_config(files: Iterable[FileChange]) -> bool:
+    """Whether changes of these files say nothing to kconfig."""
+    return all(change.path.endswith(_COMPILED) for change in files)
 
 
 def _will_read_files(node: Node[Any]) -> bool:
@@ -154,6 +161,10 @@ class Steps:
         """The architectures that there is a target of, in the plan's order."""
         return tuple(arch for arch in self.plan.arch if any(target.arch is arch for target in self.targets))
 
+    def target(self, name: str) -> Target:
+        """The target of this tree that is called so, as that of another tree is."""
+        return next(target for target in self.targets if target.name == name)
+
     def _uses(self, what: str) -> str:
         """The resource of a step that reads the tree's files: where they are held shortly, one for all such steps."""
         return "compile" if self.brief else what
@@ -229,6 +240,20 @@ class Steps:
         else:
             target.tree = self.tree_of(target.profile)
             self._add_build(target, [target.tree, like])
+
+    def add_same_config(self, target: Target, other: Steps) -> Node[Outcome]:
+        """The configuration of another tree's target of this name, which is this one's too: see `keeps_config`."""
+        config = other.target(target.name).config
+        assert config is not None
+
+        def take(report: Report) -> Outcome:
+            tree, like = (steps.tree_of(target.profile).value for steps in (self, other))
+            self.builder.same_config(tree, like, target.arch, target.profile)
+            report.cached = True
+            return config.value
+
+        needs: list[Node[Any]] = [self.tree_of(target.profile), other.tree_of(target.profile), config]
+        return self.add(f"config {target.name}", take, needs=needs)
 
     def _add_config(self, target: Target) -> None:
         target.tree = self.tree_of(target.profile)

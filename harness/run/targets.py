@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,11 @@ def targets_of(profiles: Sequence[Profile], arches: Sequence[Arch]) -> tuple[lis
     if not targets:
         raise UserError("; ".join(notes), fix="choose another profile, or an architecture that has it (--arch)")
     return targets, notes
+
+
+def same_kernel(one: Build, other: Build) -> bool:
+    """Whether two builds made the same kernel, byte for byte."""
+    return one.image is not None and other.image is not None and filecmp.cmp(one.image, other.image, shallow=False)
 
 
 def first_error(build: Build) -> str:
