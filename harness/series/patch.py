@@ -110,11 +110,12 @@ def examine(raw: RawMail | Mail) -> Piece:
     if isinstance(raw, RawMail) and not subject.reply and (notice := unwrap(mail)) is not None:
         mail, subject = notice, parse_subject(notice.header("subject"))
     author, message_id = mail.header("from"), mail.header("message-id")
+    named = message_id.strip("<> ")
     name, stack = _stack_of(mail)
     piece = Piece(
-        Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=message_id,
+        Kind.OTHER, subject, place, author=author, date=mail.header("date"), message_id=message_id if named else "",
         sender=person(author), references=_references(mail), form=mail.form,
-        own=message_id.strip("<> ") or (f"{mail.place}#{mail.line}" if mail.form != "mail" else ""),
+        own=named or (f"{mail.place}#{mail.line}" if mail.form != "mail" else ""),
         series_title=mail.header("x-series"), name=name, stack=stack,
     )  # fmt: skip
     if subject.reply:
