@@ -1,7 +1,7 @@
 """AppliedTree and Profile -> Build: configured, proven to be what was asked for, compiled; once for the same input.
 
 A build is named by what goes into it: content of the tree, requested symbols, toolchain, command line.  Compilation
-happens beside the checkout, upon the objects of the last build of the same kind (`harness.kernel.objects`), with ccache
+happens in the checkout, upon the objects of the last build of the same kind (`harness.kernel.objects`), with ccache
 where there is one, confined by the sandbox.
 A kernel that does not compile is a result, not an exception.  Knows nothing of guests.
 """
@@ -133,9 +133,8 @@ class Builder:
     ) -> Build:  # fmt: skip
         """The build, made now unless it is there already; its log is written to `log` as it comes.
 
-        `source` gives a full checkout, which is only read; the work happens in a directory beside it.  The checkout
-        must have the same name in every run (its parents need not): ccache sees it.  `jobs` 0 uses every CPU; `nice` is
-        asked when make starts.
+        `source` gives a full checkout, which is only read but for a directory in it, where the work happens.  `jobs` 0
+        uses every CPU; `nice` is asked when make starts.
         Raises UserError when the configuration does not keep what was asked for, InfraError for a full disk.
         """
         order = self._order(applied, arch, profile)
@@ -150,7 +149,7 @@ class Builder:
 
     @contextmanager
     def _objects(self, order: _Order, source: Callable[[], Path]) -> Iterator[tuple[Path, Objects]]:
-        """The checkout and a directory for objects beside it; a full disk is an InfraError."""
+        """The checkout and a directory for objects in it; a full disk is an InfraError."""
         if free_bytes(self._cache.root) < NEEDED_BYTES:
             raise _disk_full(self._cache.root)
         checkout = source()
@@ -281,7 +280,7 @@ class _Work:
         make += [*self._variables(), *targets]
         wrapped = self.sandbox.wrap(
             make, cwd=directory, readable=[self.source], writable=[directory, ccache],
-            env={**_REPRODUCIBLE, **ccache_settings(ccache, self.source.parent), **env},
+            env={**_REPRODUCIBLE, **ccache_settings(ccache), **env},
         )  # fmt: skip
         expected, counted, said = 0 if self.objects.compiled else self._expected(), 0, 0.0
 
@@ -380,11 +379,10 @@ def _image_name(info: ArchInfo) -> str:
     return "vmlinux" if info.image_path == "vmlinux" else "image"
 
 
-def ccache_settings(directory: Path, base: Path) -> dict[str, str]:
-    """ccache in `directory`, for work below `base`, whose place makes no difference."""
+def ccache_settings(directory: Path) -> dict[str, str]:
+    """ccache in `directory`.  Where the work happens makes no difference: kbuild's paths are relative."""
     return {
         "CCACHE_DIR": str(directory),
-        "CCACHE_BASEDIR": str(base),
         "CCACHE_NOHASHDIR": "1",
         # The compiler lists the headers anyway (-MMD): one preprocessor run less for each object that is not there.
         "CCACHE_DEPEND": "1",
@@ -398,8 +396,8 @@ def ccache_settings(directory: Path, base: Path) -> dict[str, str]:
 
 def make_variables(kbuild: str, prefix: str, source: Path, objects: Path, cached: Path | None) -> list[str]:
     """What make is told of the architecture and its compiler; `cached` is the script that asks ccache first."""
-    # __FILE__ and debug information say mm/vma.c, wherever the checkout lies; ccache makes paths relative.
-    mapped = " ".join(f"-ffile-prefix-map={old}=" for old in (f"{source}/", f"../{source.name}/", f"{objects}/"))
+    # __FILE__ and debug information say mm/vma.c, wherever the checkout lies.  The last that fits counts.
+    mapped = " ".join(f"-ffile-prefix-map={old}=" for old in (f"{source}/", "../", f"{objects}/"))
     variables = [f"ARCH={kbuild}", f"CROSS_COMPILE={prefix}", f"KCFLAGS={mapped}", f"KAFLAGS={mapped}"]
     if cached is not None:
         variables += [f"HOSTCC=sh {cached} gcc", f"CC=sh {cached} {prefix}gcc"]

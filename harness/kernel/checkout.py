@@ -11,23 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.kernel.git import Git, write_error
 from harness.model import AppliedTree
 
 NAME = "linux"
-"""The work copy's directory: the same in every place, for compiler caches."""
+"""The work copy's directory."""
 
 OBJECTS, NOTE = "objects-", ".note"
-"""Begins the names of what builds keep beside the work copy, and ends those of its notes (`harness.kernel.objects`)."""
+"""Begins the names of what builds keep in the work copy, ends those of notes beside it (`harness.kernel.objects`)."""
 
 
 @contextmanager
 def work_copy(applied: AppliedTree, *, processes: Processes, cache: Cache, kept: bool) -> Iterator[Path]:
     """All files of the tree, without git data, held until the end of the context; beside them there is room for work.
 
-    Raises InfraError when they cannot be written (disk full).
+    Raises InfraError when they cannot be written (disk full), UserError where the tree has our names.
     """
     if not kept:
         place = cache.scratch("source")
@@ -44,13 +45,15 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
     """
     files, index, changing = place / NAME, place / "index", place / "changing"
     interrupted = changing.exists()
-    for leftover in place.iterdir():
-        if interrupted or not (leftover.name in (files.name, index.name) or _is_usable(leftover)):
+    for leftover in (*place.iterdir(), *files.glob(f"{OBJECTS}*")):
+        if interrupted or not (leftover in (files, index) or _is_usable(leftover, files)):
             remove_tree(leftover)
     files.mkdir(exist_ok=True)
     changing.touch()
+    git = Git(processes, applied.repo)
+    _leave_room(git, applied.commit)
     environment = {"GIT_WORK_TREE": str(files), "GIT_INDEX_FILE": str(index)}
-    done = Git(processes, applied.repo).run(
+    done = git.run(
         "read-tree", "--reset", "-u", applied.commit, env=environment, cwd=files,
         # Two workers: creating 86,000 files is bound by the file system, not by git.
         settings=("checkout.workers=2",),
@@ -61,6 +64,15 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
     return files
 
 
-def _is_usable(path: Path) -> bool:
-    """Whether it is of a build that nothing interrupted: its note is there."""
-    return path.name.startswith(OBJECTS) and path.with_name(f"{path.name.removesuffix(NOTE)}{NOTE}").is_file()
+def _leave_room(git: Git, commit: str) -> None:
+    """Raises UserError where the tree itself has what objects would be put into, or over."""
+    for name in git.run("ls-tree", "--name-only", "-z", commit).stdout.decode("utf-8", "replace").split("\0"):
+        if name.startswith(OBJECTS):
+            what = f"the tree has {name} at its top: builds keep their objects under such names"
+            raise UserError(what, fix="call it something else")
+
+
+def _is_usable(path: Path, files: Path) -> bool:
+    """Whether it is of a build that nothing interrupted: objects with their note beside the files, and the note."""
+    name = path.name.removesuffix(NOTE)
+    return name.startswith(OBJECTS) and (files / name).is_dir() and (files.parent / f"{name}{NOTE}").is_file()

@@ -86,7 +86,7 @@ def _relative(path: str, source: Path, objects: Path) -> str:
     if not path or path.startswith("<"):
         return ""
     absolute = posixpath.normpath(posixpath.join(objects, path))
-    for root in (source, objects):
+    for root in (objects, source):  # the first may lie in the second
         if absolute.startswith(f"{root}/"):
             return absolute[len(str(root)) + 1 :]
     return path

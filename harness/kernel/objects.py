@@ -1,8 +1,12 @@
-"""Directories of objects, kept beside the work copy: the next patch of a series compiles what it changes.
+"""Directories of objects, kept in the work copy: the next patch of a series compiles what it changes.
+
+kbuild names the sources of a build that happens directly below them relative to it (`srctree` is `..`): its commands
+are the same wherever the work copy lies, and ccache need not rewrite them, which took half of its time.
 
 make tells by dates what is to be compiled again, and git gives a new one to each file that it writes: what was made of
 one commit is right to build the next one upon.  But only for the same configuration and tools, and only if nothing
-interrupted make: the note of a directory, which lies where the sandbox cannot write, is taken away while make runs.
+interrupted make: the note of a directory, which lies beside the work copy, where the sandbox cannot write, is taken
+away while make runs.
 What compilers said of objects that stay is kept in the note, and is said again.
 
 Knows nothing of what is configured, built or kept of it.
@@ -22,7 +26,7 @@ from harness.host.cache import remove_tree
 from harness.kernel.checkout import NOTE, OBJECTS
 
 MOST_KEPT = 8
-"""Directories beside one work copy: some 100 MiB each, more with debug information."""
+"""Directories in one work copy: some 100 MiB each, more with debug information."""
 
 _TARGET = re.compile(r"  [A-Z][A-Z0-9_]* +(?:\[\w+\] )?(?P<target>\S+)$")
 _MAKE = re.compile(r"make(?:\[\d+\])?: ")
@@ -67,17 +71,16 @@ class Objects:
 
 @contextmanager
 def kept_objects(checkout: Path, name: str, way: str) -> Iterator[Objects]:
-    """The directory of that name beside the checkout, empty unless its last build was made the same `way`.
+    """The directory of that name in the checkout, empty unless its last build was made the same `way`.
 
     It stays if the caller says that it is good, and is gone after an error.  The caller holds the checkout alone.
     """
-    place = checkout.parent
-    directory, note = place / f"{OBJECTS}{name}", place / f"{OBJECTS}{name}{NOTE}"
+    directory, note = checkout / f"{OBJECTS}{name}", checkout.parent / f"{OBJECTS}{name}{NOTE}"
     record = _read(note, way) if directory.is_dir() else None
     note.unlink(missing_ok=True)
     if record is None:
         remove_tree(directory)
-        _make_room(place)
+        _make_room(checkout)
         directory.mkdir()
     objects = Objects(directory, **(record or {}))
     try:
@@ -98,11 +101,11 @@ def _read(note: Path, way: str) -> dict[str, Any] | None:
         return None
 
 
-def _make_room(place: Path) -> None:
+def _make_room(checkout: Path) -> None:
     """Leave room for one more: the one whose last build is longest ago goes."""
-    notes = sorted(place.glob(f"{OBJECTS}*{NOTE}"), key=lambda path: path.stat().st_mtime)
+    notes = sorted(checkout.parent.glob(f"{OBJECTS}*{NOTE}"), key=lambda path: path.stat().st_mtime)
     for note in notes[: max(0, len(notes) - MOST_KEPT + 1)]:
-        remove_tree(note.with_name(note.name.removesuffix(NOTE)))
+        remove_tree(checkout / note.name.removesuffix(NOTE))
         note.unlink(missing_ok=True)
 
 

@@ -85,10 +85,9 @@ def _changes(git: Git, old: str, new: str) -> dict[str, Change] | None:
 def reads_of(objects: Path, source: Path) -> frozenset[str]:
     """The files of the tree that are named beside the objects of a build; empty where nothing is noted.
 
-    Either by their whole path, or as ccache has it, relative to the objects, which lie beside the source.
+    Relative to the objects, which lie in the source, or by their whole path.
     """
-    places = b"|".join(re.escape(place.encode()) for place in (f"{source}/", f"../{source.name}/"))
-    named = re.compile(rb"(?:" + places + rb")([^\s\\:;()\"']+)")
+    named = re.compile(rb"(?<!\S)(?:" + re.escape(f"{source}/".encode()) + rb"|\.\./)([^\s\\:;()\"']+)")
     found: set[bytes] = set()
     for note in objects.rglob(".*.cmd"):
         if note.is_file() and not note.is_symlink():

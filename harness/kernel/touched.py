@@ -18,6 +18,7 @@ from harness.host.cache import Cache, free_bytes, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.build import CACHED, NEEDED_BYTES, ccache_settings, make_variables
+from harness.kernel.checkout import OBJECTS
 from harness.kernel.git import SYSTEM_PATH, Git
 from harness.kernel.kconfig import fragments_of, merged, read_fragments
 from harness.kernel.messages import parse_messages
@@ -120,7 +121,7 @@ class ObjectCompiler:
         """Configure and compile, going on after errors.  Raises InfraError for a full disk or a hang."""
         if free_bytes(self._cache.root) < NEEDED_BYTES:
             raise InfraError(f"the disk of {self._cache.root} is nearly full: objects need room", fix="make room")
-        place = source.parent / f"check-{kind.name}-{arch}"
+        place = source / f"{OBJECTS}check-{kind.name}-{arch}"
         remove_tree(place)
         place.mkdir()
         try:
@@ -161,7 +162,7 @@ class ObjectCompiler:
         make += make_variables(kind.foreign or ARCHES[arch].kbuild, prefix, source, place, cached)
         argv = self._sandbox.wrap(
             [*make, *words], cwd=place, readable=[source], writable=[place, ccache],
-            env={**ccache_settings(ccache, source.parent), **env},
+            env={**ccache_settings(ccache), **env},
         )  # fmt: skip
         done = self._processes.run(argv, cwd=place, log=log, deadline_s=DEADLINE_S, nice=5)
         if done.timed_out or "No space left on device" in log.read_text(errors="replace"):

@@ -344,7 +344,7 @@ class TestKeptObjects:
         bench.edit("mm/vma.c", "return 1;", "return 1")
         assert bench.make().outcome is Outcome.FAIL
         assert bench.kept is not None
-        assert not list(bench.kept.glob("objects-*"))
+        assert not list(bench.kept.rglob("objects-*"))
         bench.edit("mm/vma.c", "return 1", "return 1;")
         assert bench.make().messages == ()
 
@@ -353,7 +353,7 @@ class TestKeptObjects:
         precious.write_text("mine")
         bench.make()
         assert bench.kept is not None
-        (objects,) = (path for path in bench.kept.glob("objects-*") if path.is_dir())
+        (objects,) = (path for path in bench.kept.rglob("objects-*") if path.is_dir())
         for name in (".config", "requested.config"):
             (objects / name).unlink(missing_ok=True)
             (objects / name).symlink_to(precious)
@@ -368,7 +368,7 @@ class TestMachine:
         with pytest.raises(InfraError, match="is full") as caught:
             bench.make()
         assert not isinstance(caught.value, MissingTool)
-        assert not list(bench.checkouts[0].parent.glob("objects-*"))
+        assert not list(bench.checkouts[0].glob("objects-*"))
 
     def test_too_little_room_is_known_before(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(building, "NEEDED_BYTES", 1 << 60)
@@ -396,7 +396,7 @@ class TestMachine:
         applied, profile = bench.applied(), bench.profile()
 
         def stop_when_it_sleeps() -> None:
-            while not list(source.parent.glob("objects-*/asleep")):
+            while not list(source.glob("objects-*/asleep")):
                 pause.wait(0.05)
             bench.processes.stop.set("Ctrl-C")
 
@@ -409,7 +409,7 @@ class TestMachine:
                 applied, ARCH, profile, source=lambda: source, jobs=1, nice=lambda: 0, say=lambda _: None, log=bench.log
             )
         watcher.join()
-        assert not list(source.parent.glob("objects-*"))
+        assert not list(source.glob("objects-*"))
 
 
 class TestConfined:

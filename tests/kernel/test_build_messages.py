@@ -15,6 +15,12 @@ SOURCE, OBJECTS = Path("/scratch/linux"), Path("/scratch/objects")
 M = CompilerMessage
 
 
+def test_objects_that_lie_in_the_source() -> None:
+    lines = ["include/generated/asm.h:3:1: warning: odd", "../mm/vma.c:4:1: warning: odd"]
+    found = parse_messages(lines, SOURCE, SOURCE / "objects-x")
+    assert [message.path for message in found] == ["include/generated/asm.h", "mm/vma.c"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

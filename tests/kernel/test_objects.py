@@ -41,7 +41,7 @@ class TestKept:
         build(checkout)
         with pytest.raises(KeyboardInterrupt), kept_objects(checkout, "x", "gcc"):
             raise KeyboardInterrupt
-        assert not (checkout.parent / "objects-x").exists()
+        assert not (checkout / "objects-x").exists()
 
     def test_not_when_the_harness_was_killed(self, checkout: Path) -> None:
         build(checkout)
@@ -51,7 +51,7 @@ class TestKept:
     def test_the_oldest_give_way(self, checkout: Path) -> None:
         for number in range(MOST_KEPT + 2):
             build(checkout, name=str(number))
-        assert len([path for path in checkout.parent.glob("objects-*") if path.is_dir()]) == MOST_KEPT
+        assert len([path for path in checkout.glob("objects-*") if path.is_dir()]) == MOST_KEPT
 
     @pytest.mark.parametrize("note", ["", "[]", "{}", '{"way": "gcc", "compiled": true, "said": 3}', "\x00"])
     def test_a_damaged_note(self, checkout: Path, note: str) -> None:
