@@ -25,7 +25,7 @@ from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
 from harness.run.targets import Target, first_error
 from harness.suites.suite import ExactSuite
-from harness.verdict.console import is_fatal
+from harness.verdict.console import is_complaint, is_fatal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Tester:
     emit: Emit
     prefix: str = ""  # of the steps' names
     order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
+    complaint_is_enough: bool = False  # a guest ends at the kernel's first complaint, whatever its command does then
 
     def config_of(self, target: Target) -> GuestConfig:
         """The guests of a target: as the plan says, and as its kernel needs them."""
@@ -59,6 +60,7 @@ class Tester:
             config=replace(self.config_of(target), seed=seed), jobs=jobs,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
+            is_complaint=is_complaint if self.complaint_is_enough else None,
             on_death=lambda death: self.emit(
                 Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
             ),
