@@ -11,6 +11,7 @@ from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Emit, Event, EventKind, Say
 from harness.guest.exact import JobList
 from harness.guest.guest import Guest
+from harness.guest.watch import Death
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
@@ -55,15 +56,17 @@ class Tester:
         build, step = target.build.value, f"{self.prefix}test {target.name}"
         if build.image is None:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
+
+        def tell(death: Death) -> None:
+            if death.reason != "complaint":  # which is no news of a guest that is to complain
+                self.emit(Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines))))
+
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
             config=replace(self.config_of(target), seed=seed), jobs=jobs,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
-            is_complaint=is_complaint if self.complaint_is_enough else None,
-            on_death=lambda death: self.emit(
-                Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
-            ),
+            is_complaint=is_complaint if self.complaint_is_enough else None, on_death=tell,
         )  # fmt: skip
 
     def _keep(self, target: Target) -> None:
