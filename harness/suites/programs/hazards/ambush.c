@@ -43,7 +43,8 @@ static void use_stripe(struct worker *worker, bool to_write)
 	struct run *run = worker->run;
 	volatile unsigned long opened = victims.opened;
 	volatile unsigned int refused = 0;
-	volatile size_t n = worker->first;
+	volatile size_t n = worker->first +
+			    random_next(&worker->random) % AMBUSH_STRIPE;
 
 	if (sigsetjmp(escape, 0)) {
 		leave_page(worker);
@@ -64,14 +65,14 @@ static void use_stripe(struct worker *worker, bool to_write)
 static void read_and_write_on(struct worker *worker)
 {
 	stay_on_cpu(worker->index, SCHED_OTHER);
-	while (going(worker))
+	while (next_turn(worker))
 		use_stripe(worker, worker->ops % 3 == 0);
 }
 
 static void write_and_read_on(struct worker *worker)
 {
 	stay_on_cpu(worker->index, SCHED_OTHER);
-	while (going(worker))
+	while (next_turn(worker))
 		use_stripe(worker, worker->ops % 4 != 0);
 }
 
@@ -232,7 +233,7 @@ static void forbid_from_ambush(struct worker *worker)
 const struct workload ambush_protect = {
 	.name = "ambush.protect",
 	.summary = "memory is forbidden in the middle of a fault",
-	.ops = 500,
+	.ops = 1000,
 	.window = AMBUSH_STRIPE,
 	.setup = map_to_forbid,
 	.roles = {

@@ -10,15 +10,14 @@
 #include "ambush.h"
 
 #define GAP 4
-#define REST_NS 30000
 
 static bool change_gap(struct worker *worker, const struct range *gap)
 {
 	struct run *run = worker->run;
 
-	if (random_next(&worker->random) & 1) {
+	if (random_next(&worker->random) % 4) {
 		if (!mprotect(gap->start, gap->size, PROT_NONE)) {
-			sleep_ns(REST_NS);
+			let_go_on(worker);
 			if (!mprotect(gap->start, gap->size, PROT_RW))
 				return true;
 		}
@@ -29,7 +28,7 @@ static bool change_gap(struct worker *worker, const struct range *gap)
 		fail(run, "munmap of page %zu: %m", gap->first);
 		return false;
 	}
-	sleep_ns(REST_NS);
+	let_go_on(worker);
 	return map_over(run, gap, PROT_RW, MAP_FIXED_NOREPLACE);
 }
 
@@ -80,7 +79,7 @@ static void fault_on(struct worker *worker)
 	struct run *run = worker->run;
 
 	stay_on_cpu(worker->index, SCHED_OTHER);
-	while (going(worker)) {
+	while (next_turn(worker)) {
 		if (!use_stripe(worker, worker->ops % 3 ? 0 : worker->ops))
 			return;
 		drop_stripe(worker, run->area);

@@ -17,7 +17,8 @@
 #define LONGEST_NS 1000000
 #define REST_NS 60000		/* others go on */
 #define LONGEST_REST 60		/* times that */
-#define IN_ONE_PLACE 16		/* ambushes, before the next CPU's turn */
+#define IN_ONE_PLACE 64		/* ambushes, before the next victim's turn */
+#define TURN_NS 300000		/* so long it may take to notice its turn */
 
 struct victims victims;
 
@@ -25,14 +26,16 @@ static struct {
 	int timer;
 	unsigned long longest_ns;	/* that the use of a page takes */
 	atomic_ulong delay_ns;		/* of this ambush */
-	atomic_uint wanted;		/* 1 + index of a victim, or 0 */
+	atomic_uint turn;		/* index of the victim that works now */
+	atomic_bool wanted;		/* it is to start the timer */
 	atomic_bool inside[MAX_THREADS];	/* started it, and has not left */
 } trap;
 
 void set_trap(struct run *run)
 {
 	trap.longest_ns = FIRST_GUESS_NS;
-	trap.wanted = 0;
+	trap.turn = 0;
+	trap.wanted = false;
 	trap.timer = timerfd_create(CLOCK_MONOTONIC,
 				    TFD_CLOEXEC | TFD_NONBLOCK);
 	if (trap.timer < 0)
@@ -44,15 +47,29 @@ void take_trap_away(void)
 	close(trap.timer);
 }
 
+/*
+ * One victim works at a time: where others did, every change would have to wait
+ * for their CPUs to flush their TLBs.  False when there is no more work.
+ */
+bool next_turn(struct worker *worker)
+{
+	struct run *run = worker->run;
+
+	while (trap.turn != worker->index && !run->failed &&
+	       run->unfinished > 0)
+		sleep_ns(TURN_NS);
+	return going(worker);
+}
+
 /* By a victim, before it uses a page. */
 void enter_page(struct worker *worker, size_t page)
 {
 	struct itimerspec when = { 0 };
 
 	victims.at[worker->index] = page;
-	if (trap.wanted != worker->index + 1)
+	if (trap.turn != worker->index || !trap.wanted)
 		return;
-	trap.wanted = 0;
+	trap.wanted = false;
 	trap.inside[worker->index] = true;
 	when.it_value.tv_nsec = (long)trap.delay_ns;
 	if (timerfd_settime(trap.timer, 0, &when, NULL))
@@ -93,10 +110,12 @@ void lie_in_wait(struct worker *worker)
 	unsigned int victim = victim_of(worker);
 	uint64_t times;
 
-	if (worker->ops % IN_ONE_PLACE <= 1)
+	if (worker->ops % IN_ONE_PLACE <= 1) {
 		stay_on_cpu(victim, SCHED_FIFO);
+		trap.turn = victim;
+	}
 	trap.delay_ns = 1 + random_next(&worker->random) % trap.longest_ns;
-	trap.wanted = victim + 1;
+	trap.wanted = true;
 	while (poll(&timer, 1, 100) != 1 && !run->failed)
 		;
 	learn(trap.inside[victim]);
