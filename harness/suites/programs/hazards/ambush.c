@@ -27,7 +27,7 @@ static void use_page(struct worker *worker, size_t n, bool to_write)
 			*word = ++worker->turn;
 		else
 			(void)*word;
-	leave_page(worker);
+	leave_page(worker, false);
 }
 
 /* After refusals: until nothing is refused any more. */
@@ -47,7 +47,7 @@ static void use_stripe(struct worker *worker, bool to_write)
 			    random_next(&worker->random) % AMBUSH_STRIPE;
 
 	if (sigsetjmp(escape, 0)) {
-		leave_page(worker);
+		leave_page(worker, true);
 		worker->refused++;
 		refused = refused + 1;
 		n = n + 1;
@@ -268,7 +268,7 @@ static void unmap_from_ambush(struct worker *worker)
 const struct workload ambush_unmap = {
 	.name = "ambush.unmap",
 	.summary = "memory is unmapped in the middle of a fault",
-	.ops = 500,
+	.ops = 600,
 	.window = AMBUSH_STRIPE,
 	.setup = map_to_unmap,
 	.roles = {

@@ -27,7 +27,7 @@ void set_trap(struct run *run);
 void take_trap_away(void);
 bool next_turn(struct worker *worker);
 void enter_page(struct worker *worker, size_t page);
-void leave_page(struct worker *worker);
+void leave_page(struct worker *worker, bool refused);
 void lie_in_wait(struct worker *worker);
 void let_go_on(struct worker *worker);
 volatile uint64_t *word_at(const struct run *run, size_t page);

@@ -62,7 +62,7 @@ static bool use_stripe(struct worker *worker, uint64_t value)
 			*word_at(run, n) = value;
 		else
 			(void)*word_at(run, n);
-		leave_page(worker);
+		leave_page(worker, false);
 	}
 	for (n = worker->first; n < end; n++) {
 		if (*word_at(run, n) == value)
@@ -101,7 +101,7 @@ static void unmap_area_and_trap(struct run *run)
 const struct workload ambush_near = {
 	.name = "ambush.near",
 	.summary = "what lies beside is changed in the middle of a fault",
-	.ops = 800,
+	.ops = 1200,
 	.window = AMBUSH_STRIPE,
 	.stride = AMBUSH_STRIPE + GAP,
 	.setup = map_area_and_set_trap,

@@ -12,9 +12,8 @@
 
 #include "ambush.h"
 
-#define FIRST_GUESS_NS 50000
-#define SHORTEST_NS 500
-#define LONGEST_NS 1000000
+#define FIRST_GUESS_NS 20000
+#define LONGEST_NS 1000000	/* what takes longer was interrupted */
 #define REST_NS 60000		/* others go on */
 #define LONGEST_REST 60		/* times that */
 #define IN_ONE_PLACE 64		/* ambushes, before the next victim's turn */
@@ -24,16 +23,19 @@ struct victims victims;
 
 static struct {
 	int timer;
-	unsigned long longest_ns;	/* that the use of a page takes */
+	atomic_ulong start_ns;		/* that starting it takes, at least */
+	atomic_ulong use_ns;		/* that using a page takes, mostly */
 	atomic_ulong delay_ns;		/* of this ambush */
 	atomic_uint turn;		/* index of the victim that works now */
 	atomic_bool wanted;		/* it is to start the timer */
-	atomic_bool inside[MAX_THREADS];	/* started it, and has not left */
 } trap;
+
+static __thread uint64_t entered_ns;	/* 0: with a timer */
 
 void set_trap(struct run *run)
 {
-	trap.longest_ns = FIRST_GUESS_NS;
+	trap.start_ns = LONGEST_NS;
+	trap.use_ns = FIRST_GUESS_NS;
 	trap.turn = 0;
 	trap.wanted = false;
 	trap.timer = timerfd_create(CLOCK_MONOTONIC,
@@ -61,25 +63,38 @@ bool next_turn(struct worker *worker)
 	return going(worker);
 }
 
+static void start_timer(struct run *run)
+{
+	struct itimerspec when = { .it_value.tv_nsec = (long)trap.delay_ns };
+	uint64_t begin = now_ns(), took;
+
+	if (timerfd_settime(trap.timer, 0, &when, NULL))
+		fail(run, "timerfd_settime: %m");
+	took = now_ns() - begin;
+	if (took < trap.start_ns)
+		trap.start_ns = took;
+}
+
 /* By a victim, before it uses a page. */
 void enter_page(struct worker *worker, size_t page)
 {
-	struct itimerspec when = { 0 };
-
 	victims.at[worker->index] = page;
-	if (trap.turn != worker->index || !trap.wanted)
-		return;
-	trap.wanted = false;
-	trap.inside[worker->index] = true;
-	when.it_value.tv_nsec = (long)trap.delay_ns;
-	if (timerfd_settime(trap.timer, 0, &when, NULL))
-		fail(worker->run, "timerfd_settime: %m");
+	if (trap.turn == worker->index && trap.wanted) {
+		trap.wanted = false;
+		entered_ns = 0;
+		start_timer(worker->run);
+	} else {
+		entered_ns = now_ns();
+	}
 }
 
 /* Also where the kernel has refused it. */
-void leave_page(struct worker *worker)
+void leave_page(struct worker *worker, bool refused)
 {
-	trap.inside[worker->index] = false;
+	uint64_t took = now_ns() - entered_ns;
+
+	if (!refused && entered_ns && took < LONGEST_NS)
+		trap.use_ns = (7 * trap.use_ns + took) / 8;
 	victims.left[worker->index]++;
 }
 
@@ -87,19 +102,6 @@ void leave_page(struct worker *worker)
 static unsigned int victim_of(const struct worker *worker)
 {
 	return worker->ops / IN_ONE_PLACE % worker->run->opt.threads;
-}
-
-/* So that one in nine comes too late: then all of the use is covered. */
-static void learn(bool in_time)
-{
-	if (in_time)
-		trap.longest_ns += trap.longest_ns / 64;
-	else
-		trap.longest_ns -= trap.longest_ns / 8;
-	if (trap.longest_ns < SHORTEST_NS)
-		trap.longest_ns = SHORTEST_NS;
-	if (trap.longest_ns > LONGEST_NS)
-		trap.longest_ns = LONGEST_NS;
 }
 
 /* Until an interrupt of this operation's victim. */
@@ -114,11 +116,12 @@ void lie_in_wait(struct worker *worker)
 		stay_on_cpu(victim, SCHED_FIFO);
 		trap.turn = victim;
 	}
-	trap.delay_ns = 1 + random_next(&worker->random) % trap.longest_ns;
+	trap.delay_ns = trap.start_ns / 2 +
+			random_next(&worker->random) %
+			(trap.start_ns / 2 + trap.use_ns + 1) + 1;
 	trap.wanted = true;
 	while (poll(&timer, 1, 100) != 1 && !run->failed)
 		;
-	learn(trap.inside[victim]);
 	if (read(trap.timer, &times, sizeof(times)) < 0 && errno != EAGAIN)
 		fail(run, "read of a timer: %m");
 }
