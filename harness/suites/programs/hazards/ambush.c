@@ -233,7 +233,7 @@ static void forbid_from_ambush(struct worker *worker)
 const struct workload ambush_protect = {
 	.name = "ambush.protect",
 	.summary = "memory is forbidden in the middle of a fault",
-	.ops = 1000,
+	.ops = 600,
 	.window = AMBUSH_STRIPE,
 	.setup = map_to_forbid,
 	.roles = {
