@@ -14,6 +14,7 @@
 
 #define WRITES 4		/* to a page, one after the other */
 #define REFUSALS 2		/* after which the rest of a stripe is left */
+#define WAIT_NS 50000
 #define EVERYTHING 8		/* every so many times all pages are verified */
 
 static void use_page(struct worker *worker, size_t n, bool to_write)
@@ -34,7 +35,7 @@ static void use_page(struct worker *worker, size_t n, bool to_write)
 static void wait_until_open(const struct run *run, unsigned long opened)
 {
 	while (victims.opened == opened && !run->failed && run->unfinished > 0)
-		sched_yield();
+		sleep_ns(WAIT_NS);
 }
 
 /* Each stripe is dropped afterwards, so that it is faulted in anew. */
