@@ -25,7 +25,7 @@ from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome, Rootfs
 
-_OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH}
+_OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH, "complaint": Outcome.FAIL}
 _SETTLE_S = 3.0
 _QUIET_S = 1.0
 _MARK_S = 1.0
@@ -51,6 +51,7 @@ class Guest:
         cache: Cache,
         is_fatal: Callable[[str], bool],
         say: Say,
+        is_complaint: Callable[[str], bool] | None = None,
         on_death: Callable[[Death], None] | None = None,
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
@@ -59,6 +60,7 @@ class Guest:
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
+        `is_complaint` tells the console lines that end the guest a moment later (None: there are none).
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
         gdb, and the guest starts when the debugger says so, or at once.  `jobs` is what an exact guest (one whose
@@ -72,6 +74,7 @@ class Guest:
         self._processes = processes
         self._cache = cache
         self._is_fatal = is_fatal
+        self._is_complaint = is_complaint
         self._say = say
         self._on_death = on_death
         self._machine = find_machine(arch, config.machine)
@@ -130,8 +133,9 @@ class Guest:
         self._qemu = qemu = Qemu(self._processes, self._scratch)
         qemu.spawn(list(self._argv))
         self._watch_or_none = watch = Watch(
-            qemu.child, self.console, started=qemu.started, is_fatal=self._is_fatal, on_death=self._on_death
-        )
+            qemu.child, self.console, started=qemu.started, is_fatal=self._is_fatal, is_complaint=self._is_complaint,
+            on_death=self._on_death,
+        )  # fmt: skip
         qemu.connect(watch.hear_event)
         watch.start()
         self._port = qemu.begin(halted=self._gdb == "halted")
@@ -276,7 +280,7 @@ class Guest:
 
         `timeout_s` is the deadline for its end and `silence_s` for its next output (None: none), at hardware speed.
         A guest that gives no sign of life at all is lost after the configured silence whatever the command does.
-        Raises GuestLost with `reason` panic, exit, silence, deadline or ssh.
+        Raises GuestLost with `reason` panic, exit, silence, deadline, ssh or complaint.
         """
         return self._session.run(
             argv,

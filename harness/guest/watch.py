@@ -19,6 +19,9 @@ from harness.guest.console import INIT_MARK, NO_SSH_MARK, SSH_MARK, Console
 PANIC_GRACE_S = 1.0
 """How long a guest that has said something fatal may finish saying it before it counts as dead."""
 
+COMPLAINT_GRACE_S = 5.0
+"""How long a guest that is to end at its first complaint may go on: for the whole report, and to end the command."""
+
 _TELLING_S = 1.0
 _TICK_S = 0.02
 # What the kernel says last of all when it was told to stop (kernel/reboot.c); not every machine ends QEMU then.
@@ -29,7 +32,7 @@ _TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How and when a guest was lost; `reason` is panic, exit, silence, deadline or ssh."""
+    """How and when a guest was lost; `reason` is panic, exit, silence, deadline, ssh or complaint."""
 
     reason: str
     message: str
@@ -71,12 +74,15 @@ class Watch:
         *,
         started: float,
         is_fatal: Callable[[str], bool],
+        is_complaint: Callable[[str], bool] | None = None,
         on_death: Callable[[Death], None] | None = None,
     ) -> None:
+        """`is_fatal` tells the lines after which a guest is doomed, `is_complaint` those after which it has no use."""
         self._program = program
         self._console = console
         self._started = started
         self._is_fatal = is_fatal
+        self._is_complaint = is_complaint or (lambda _: False)
         self._on_death = on_death
         self._read, self._write = os.pipe()
         self._lock = threading.Lock()
@@ -87,6 +93,7 @@ class Watch:
         self._thread = threading.Thread(target=self._work, name="guest-watch", daemon=True)
         self._fatal_line = ""
         self._fatal_at = 0.0
+        self._complaint_at = 0.0
         self._shutdown = ""
         self._shutdown_at = 0.0
         self._orderly = False
@@ -178,11 +185,15 @@ class Watch:
                     self._fatal_line, self._fatal_at = untimed(line), time.monotonic()
                 elif not self._shutdown and _STOPPED.search(line):
                     self._shutdown, self._shutdown_at = "the guest halted", time.monotonic()
+                elif not self._complaint_at and self._is_complaint(line):
+                    self._complaint_at = time.monotonic()
 
     def _judge(self) -> None:
-        """A guest that is doomed, but whose QEMU does not end, is dead after the time of grace."""
+        """A guest that is doomed or no more use, but whose QEMU does not end, is dead after the time of grace."""
         now = time.monotonic()
         if self._fatal_at and now - self._fatal_at >= PANIC_GRACE_S:
             self.declare("panic", self._fatal_line)
         elif self._shutdown and now - self._shutdown_at >= PANIC_GRACE_S:
             self.declare("exit", self._shutdown)
+        elif self._complaint_at and now - self._complaint_at >= COMPLAINT_GRACE_S and not self._expected:
+            self.declare("complaint", "the guest was ended after the kernel's first complaint")

@@ -193,7 +193,8 @@ class MutantSteps:
         result = kept.load(self._cache, KIND, key, directory)
         if result is None:
             enough = self._enough(clean) if subject.mutant is not None and not self._everything else None
-            result = target_result(target, own.tester.perform(target, prepared, report, enough))
+            tester = replace(own.tester, complaint_is_enough=enough is not None and verdict.Clean.of(clean).silent)
+            result = target_result(target, tester.perform(target, prepared, report, enough))
             kept.keep(self._cache, KIND, key, result, directory)
         else:
             report.cached = True
@@ -205,7 +206,7 @@ class MutantSteps:
 
     @property
     def _stops(self) -> str:
-        return "everything" if self._everything else "first sighting"
+        return "everything" if self._everything else "first complaint"
 
     def _enough(self, clean: Sequence[SuiteResult]) -> Enough:
         known = verdict.Clean.of(clean)

@@ -11,6 +11,7 @@ from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Emit, Event, EventKind, Say
 from harness.guest.exact import JobList
 from harness.guest.guest import Guest
+from harness.guest.watch import Death
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
@@ -25,7 +26,7 @@ from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
 from harness.run.targets import Target, first_error
 from harness.suites.suite import ExactSuite
-from harness.verdict.console import is_fatal
+from harness.verdict.console import is_complaint, is_fatal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Tester:
     emit: Emit
     prefix: str = ""  # of the steps' names
     order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
+    complaint_is_enough: bool = False  # a guest ends at the kernel's first complaint, whatever its command does then
 
     def config_of(self, target: Target) -> GuestConfig:
         """The guests of a target: as the plan says, and as its kernel needs them."""
@@ -54,14 +56,17 @@ class Tester:
         build, step = target.build.value, f"{self.prefix}test {target.name}"
         if build.image is None:
             raise UserError(f"the {target.name} kernel was not built: {first_error(build)}", fix=f"read {build.log}")
+
+        def tell(death: Death) -> None:
+            if death.reason != "complaint":  # which is no news of a guest that is to complain
+                self.emit(Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines))))
+
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
             config=replace(self.config_of(target), seed=seed), jobs=jobs,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
-            on_death=lambda death: self.emit(
-                Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines)))
-            ),
+            is_complaint=is_complaint if self.complaint_is_enough else None, on_death=tell,
         )  # fmt: skip
 
     def _keep(self, target: Target) -> None:

@@ -32,6 +32,8 @@ _BOOTED = " as init process"
 _BANNER = re.compile(rules.BANNER)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
+# What kernels with panic_on_oops say next (arch/x86/kernel/dumpstack.c, arch/arm64/kernel/traps.c).
+_OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:[^:]{1,80}: )?Fatal exception")
 _DROPPED = "printk messages dropped **"
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
@@ -70,6 +72,16 @@ def is_fatal(line: str) -> bool:
     return rule is not None and rule[0].fatal
 
 
+def is_complaint(line: str) -> bool:
+    """Whether a report begins on a console line that fails a case however slow the machine is.
+
+    Cheap enough for every line.
+    """
+    found = _PREFIX.search(line)
+    rule = rules.find_rule(line[found.end() :]) if found else None
+    return rule is not None and not rule[0].timing
+
+
 def scan(text: str, *, first_line: int = 1) -> tuple[Finding, ...]:
     """All reports in a console text, in the order in which they begin; at most MAX_FINDINGS.
 
@@ -86,6 +98,7 @@ class _Scanner:
         self._kernel = -1  # offset of the present kernel's first words
         self._counted = (0, first_line)  # an offset and its line number
         self._taken: dict[str, int] = {}  # by caller: the offset up to which its lines belong to reports
+        self._oopsed: set[str] = set()  # callers whose last report was an oops
 
     def findings(self) -> Iterator[Finding]:
         found = end = 0
@@ -170,6 +183,12 @@ class _Scanner:
             return None
         last = lines.lines[-1]
         before = self._before(first)
+        if first.caller in self._oopsed and _OOPS_ENDED.match(first.message):
+            return None  # the oops has told it
+        if lines.rule.type in ("oops", "bug", "list-corruption"):
+            self._oopsed.add(first.caller)
+        else:
+            self._oopsed.discard(first.caller)
         self._taken[first.caller] = last.start + 1
         number = self._number(before[0].start if before else first.start)
         return _finding(lines, before, number, dropped=self._text.find(_DROPPED, first.start, last.start) >= 0)

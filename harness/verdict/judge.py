@@ -15,7 +15,7 @@ from harness.verdict.taint import describe, new_bits
 PATH_COUNTER = "vma_lock_success"
 """The counter of /proc/vmstat that grows when a fault takes the per-VMA path (CONFIG_PER_VMA_LOCK_STATS)."""
 
-LOST_OUTCOMES = {"silence": Outcome.TIMEOUT, "deadline": Outcome.TIMEOUT}
+LOST_OUTCOMES = {"silence": Outcome.TIMEOUT, "deadline": Outcome.TIMEOUT, "complaint": Outcome.FAIL}
 """Outcomes for GuestLost.reason; all others (panic, exit, ssh) are CRASH: a broken mm takes sshd with it."""
 
 _LISTED_CASES = 5

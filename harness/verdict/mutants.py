@@ -39,6 +39,7 @@ class Clean:
     passed: frozenset[tuple[str, str]]
     failed: frozenset[tuple[str, str]]
     fingerprints: frozenset[str]
+    silent: bool  # its kernel complained of nothing but slowness
 
     @classmethod
     def of(cls, suites: Iterable[SuiteResult]) -> Clean:
@@ -47,6 +48,7 @@ class Clean:
             frozenset((suite, _name(case)) for suite, case in cases if case.outcome in (Outcome.PASS, Outcome.SKIP)),
             frozenset((suite, _name(case)) for suite, case in cases if case.outcome.blames_kernel),
             frozenset(finding.fingerprint for _, case in cases for finding in case.findings),
+            all(finding.timing for _, case in cases for finding in case.findings),
         )
 
     def new(self, case: Case) -> tuple[Finding, ...]:

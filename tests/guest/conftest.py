@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ class Bench:
         image.write_bytes(self.base)
         self.rootfs = Rootfs(Arch.X86_64, image, len(self.base), "digest", ())
         self.config = GuestConfig(boot_s=20.0, command_s=20.0, silence_s=20.0)
+        self.is_complaint: Callable[[str], bool] | None = None
         self.deaths: list[Death] = []
         self.died = threading.Event()
         self.sshd = SshServer(self.segment)
@@ -59,6 +60,7 @@ class Bench:
             processes=self.processes,
             cache=self.cache,
             is_fatal=is_fatal,
+            is_complaint=self.is_complaint,
             say=lambda _text: None,
             on_death=self.on_death,
             accel=(accel, "a test"),

@@ -206,6 +206,49 @@ def test_a_splat_that_is_not_fatal_kills_nobody(bench: Bench) -> None:
         assert guest.death is None
 
 
+def complaining(bench: Bench, monkeypatch: pytest.MonkeyPatch, grace_s: float) -> None:
+    """A command that makes the kernel complain, and then never ends."""
+    monkeypatch.setattr("harness.guest.watch.COMPLAINT_GRACE_S", grace_s)
+    bench.is_complaint = lambda line: "WARNING" in line
+    bench.sshd.handlers["suite"] = playing(bench, *({"console": text} for text in ("WARNING: one\n", "the rest\n")))
+
+
+def test_a_guest_that_is_to_end_at_its_first_complaint(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaining(bench, monkeypatch, 0.3)
+    with bench.guest() as guest:
+        guest.boot()
+        started = time.monotonic()
+        with pytest.raises(GuestLost, match="after the kernel's first complaint") as caught:
+            guest.run(["suite"], timeout_s=100)
+        lost_s = time.monotonic() - started
+        assert "the rest" in guest.console_text()
+    assert caught.value.reason == "complaint"
+    assert 0.3 <= lost_s < 50
+    assert bench.left_over() == []
+
+
+def test_a_boot_with_a_complaint_that_does_not_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaining(bench, monkeypatch, 0.3)
+    bench.qemu.plan([{"console": INIT + "WARNING: one\n"}])
+    with bench.guest() as guest:
+        boot = guest.boot()
+    assert (boot.outcome, boot.message.partition(": ")[0]) == (Outcome.FAIL, "complaint")
+
+
+def test_after_a_complaint_a_command_may_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaining(bench, monkeypatch, 20.0)
+
+    def handler(channel: paramiko.Channel, command: str) -> None:
+        bench.qemu.play({"console": "WARNING: one\n"})
+        finish(0, b"done\n")(channel, command)
+
+    bench.sshd.handlers["suite"] = handler
+    with bench.guest() as guest:
+        guest.boot()
+        assert guest.run(["suite"], timeout_s=20).stdout == "done\n"
+    assert bench.deaths == []
+
+
 def test_a_command_without_an_end(bench: Bench) -> None:
     def handler(channel: paramiko.Channel, _command: str) -> None:
         while not channel.closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.arch import host_arch
+from harness.errors import GuestLost
 from harness.events import Event
 from harness.host.cache import Cache
 from harness.host.process import Processes
@@ -62,8 +63,10 @@ class ImageGuest:
 
     booted: ClassVar[list[Path]] = []
 
-    def __init__(self, *, image: Path, console: Path, profile: str, **_: Any) -> None:
-        self._console, self._profile = console, profile
+    def __init__(
+        self, *, image: Path, console: Path, profile: str, is_complaint: Callable[[str], bool] | None, **_: Any
+    ) -> None:
+        self._console, self._profile, self._is_complaint = console, profile, is_complaint
         found = re.findall(rb"defect_([a-z]+)_([a-z]+)\0", image.read_bytes())
         self._defects = {case.decode(): kind.decode() for case, kind in found}
 
@@ -88,8 +91,18 @@ class ImageGuest:
         if kind == "warns":
             with self._console.open("a") as console:
                 console.write(WARNING.format("do_fault"))
+        if kind == "hangs":
+            self._hang()
         flaked = kind == "flakes" and self._console.name == f"console-{ARCH}-plain.log"  # the first guest's
         return CommandResult(1 if kind == "fails" or flaked else 0, "", "", 0.1)
+
+    def _hang(self) -> None:
+        """The kernel complains, and the command does not end."""
+        said = WARNING.format("do_fault")
+        with self._console.open("a") as console:
+            console.write(said)
+        heard = self._is_complaint is not None and any(map(self._is_complaint, said.splitlines()))
+        raise GuestLost("no end", reason="complaint" if heard else "deadline")
 
     def mark(self, text: str) -> None:
         return None

@@ -85,6 +85,23 @@ def test_expected_cases_run_first_and_the_first_sighting_ends_the_run(bench: Mut
 
 
 @pytest.mark.slow
+def test_a_guest_is_not_kept_beyond_its_first_complaint(bench: Mutants) -> None:
+    bench.mutant("hangs", "anon_hangs")
+    (seen,) = fate(bench.judge(), "hangs").sightings
+    assert (seen.case, seen.outcome, seen.type) == ("faults.anon", Outcome.FAIL, "warning")
+    (seen, *_) = fate(bench.judge(everything=True), "hangs").sightings
+    assert (seen.case, seen.outcome, seen.type) == ("faults.anon", Outcome.TIMEOUT, "warning")
+
+
+@pytest.mark.slow
+def test_where_the_base_complains_too_a_guest_is_kept(bench: Mutants) -> None:
+    bench.base("cow_warns")
+    bench.mutant("hangs", "anon_hangs")
+    (seen,) = fate(bench.judge(), "hangs").sightings
+    assert seen.outcome is Outcome.TIMEOUT
+
+
+@pytest.mark.slow
 def test_an_expectation_proves_nothing(bench: Mutants) -> None:
     bench.mutant("quiet", text="const int quiet = 1;\n")
     result = bench.judge()

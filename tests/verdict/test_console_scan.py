@@ -1,4 +1,4 @@
-"""scan and is_fatal: properties that hold for every text."""
+"""scan, is_fatal and is_complaint: properties that hold for every text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.verdict import console, rules
-from harness.verdict.console import is_fatal, scan
+from harness.verdict.console import is_complaint, is_fatal, scan
 from harness.verdict.frames import MAX_FRAMES
 
 DATA = Path(__file__).parent.parent / "data" / "console"
@@ -63,6 +63,7 @@ def test_any_text_is_scanned(text: str) -> None:
         assert all(line in text for line in finding.text.split("\n"))
     for line in text.split("\n"):
         is_fatal(line)
+        is_complaint(line)
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -156,6 +157,38 @@ def test_hostile_text_takes_no_more_than_linear_time(text: str) -> None:
 def test_fatal_lines(line: str, fatal: bool) -> None:
     assert is_fatal(line) is fatal
     assert is_fatal(line + "\r\n") is fatal
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("[    1.234567][    T1] WARNING: possible circular locking dependency detected", True),
+        ("[    1.234567][    T1] Oops: Oops: 0000 [#1] PREEMPT SMP", True),
+        ("[    1.234567][    T1] Kernel panic - not syncing: x", True),
+        ("[    1.234567][    T1] INFO: task a:1 blocked for more than 120 seconds.", True),
+        ("[    1.234567][    T1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]", False),
+        ("[    1.234567][    T1] rcu: INFO: rcu_preempt self-detected stall on CPU", False),
+        ("[    1.234567][    T1] ------------[ cut here ]------------", False),
+        ("[    1.234567][    T1] vmaharness: WARNING: x", False),
+        ("WARNING: what a program says", False),
+        ("", False),
+    ],
+)
+def test_complaints(line: str, complaint: bool) -> None:
+    assert is_complaint(line) is complaint
+    assert is_complaint(line + "\r\n") is complaint
+
+
+OOPS = "[    1.000000][   T7] Internal error: Oops - BUG: 1 [#1]\n[    1.000000][   T7] ---[ end trace 0 ]---\n"
+
+
+@pytest.mark.parametrize("words", ["Fatal exception", "Oops - BUG: Fatal exception", "Fatal exception in interrupt"])
+def test_the_panic_that_an_oops_becomes_is_told_by_the_oops(words: str) -> None:
+    panic = f"[    1.000001][   T7] Kernel panic - not syncing: {words}\n"
+    assert [one.type for one in scan(OOPS + panic)] == ["oops"]
+    assert [one.type for one in scan(OOPS + panic.replace("T7", "T8"))] == ["oops", "panic"]
+    assert [one.type for one in scan(panic)] == ["panic"]
+    assert [one.type for one in scan(OOPS + panic.replace(words, "Attempted to kill init!"))] == ["oops", "panic"]
 
 
 INIT = "[    1.000000][    T1] Run /init as init process\n"

@@ -117,6 +117,7 @@ def test_command_that_need_not_take_the_path() -> None:
         ("ssh", Outcome.CRASH),
         ("silence", Outcome.TIMEOUT),
         ("deadline", Outcome.TIMEOUT),
+        ("complaint", Outcome.FAIL),
     ],
 )
 def test_lost_guest_ends_the_running_case_and_the_rest_never_ran(reason: str, outcome: Outcome) -> None:

@@ -124,6 +124,11 @@ size_t area_pages(const struct run *run);
 size_t area_size(const struct run *run);
 unsigned char *page_at(const struct run *run, unsigned char *base, size_t page);
 
+/* place.c */
+void sleep_ns(long ns);
+unsigned int nr_cpus(void);
+void stay_on_cpu(unsigned int index, int policy);
+
 /* watchdog.c */
 void start_watchdog(struct run *run);
 void stop_watchdog(void);

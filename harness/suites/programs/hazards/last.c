@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * No write is lost: neither while its page is moved (mremap) nor while it is
- * shared with a child (fork).  Every thread knows what it wrote last.
+ * No write is lost while its page is moved (mremap).  Every thread knows what
+ * it wrote last.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -11,8 +11,6 @@
 #include "hazards.h"
 
 #define MOVED_PAGES 24		/* of each thread */
-#define SHARED_PAGES 6		/* of all threads together */
-#define MOST_PAGES (MAX_THREADS * MOVED_PAGES)
 
 static struct {
 	uint64_t *last;			/* written to each page, by its owner */
@@ -165,85 +163,4 @@ const struct workload move_last = {
 		{ "mremap", move_while_written, 1, 1 },
 	},
 	.teardown = unmap_two_places,
-};
-
-static void map_shared_pages(struct run *run)
-{
-	run->area = map_pages(run, SHARED_PAGES * run->page_size, PROT_RW,
-			      MAP_PRIVATE_ANON, -1);
-}
-
-static void unmap_shared_pages(struct run *run)
-{
-	unmap_pages(run, run->area, SHARED_PAGES * run->page_size);
-	run->area = NULL;
-}
-
-/* Each thread has a word in every page. */
-static void write_to_all(struct worker *worker)
-{
-	struct run *run = worker->run;
-	uint64_t last[SHARED_PAGES] = { 0 };
-	size_t n;
-
-	while (going(worker))
-		for (n = 0; n < SHARED_PAGES; n++) {
-			volatile uint64_t *word = word_of(run, n, worker->index);
-			uint64_t found = *word;
-
-			if (found != last[n]) {
-				fail(run, "a write to page %zu was lost while "
-				     "forking: %llu instead of %llu", n,
-				     (unsigned long long)found,
-				     (unsigned long long)last[n]);
-				return;
-			}
-			last[n] = ++worker->turn;
-			*word = last[n];
-		}
-}
-
-/* The parent's threads go on; nothing of that is seen here. */
-static void see_no_change(struct run *run, unsigned int number)
-{
-	uint64_t random = run->opt.seed + number;
-	uint64_t before[SHARED_PAGES][MAX_THREADS];
-	size_t n, i;
-
-	for (n = 0; n < SHARED_PAGES; n++)
-		for (i = 0; i < run->opt.threads; i++)
-			before[n][i] = *word_of(run, n, i);
-	linger(&random);
-	for (n = 0; n < SHARED_PAGES; n++)
-		for (i = 0; i < run->opt.threads; i++)
-			if (*word_of(run, n, i) != before[n][i])
-				fail(run, "page %zu of a child changes", n);
-}
-
-static void fork_while_written(struct worker *worker)
-{
-	struct run *run = worker->run;
-
-	while (going(worker)) {
-		uint64_t begin = now_ns();
-		pid_t pid = start_child(run, see_no_change,
-					(unsigned int)worker->ops);
-
-		sample(run, now_ns() - begin);
-		if (!pid || !collect(run, pid, 0))
-			return;
-	}
-}
-
-const struct workload fork_last = {
-	.name = "fork.last",
-	.summary = "what threads write to shared pages stays while one forks",
-	.ops = 40,
-	.window = 1,
-	.setup = map_shared_pages,
-	.roles = {
-		{ "write", write_to_all, 0, 0 },
-		{ "fork", fork_while_written, 1, 1 },
-	},
-	.teardown = unmap_shared_pages,
 };
