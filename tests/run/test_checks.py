@@ -156,6 +156,13 @@ def test_a_file_that_compiles_on_neither_tree_is_skipped_and_one_that_broke_fail
     }
 
 
+def test_a_file_that_compiles_on_neither_tree_is_not_skipped_where_something_new_is_said(bench: Bench) -> None:
+    bench.commit(memory="void broken(void) { return nothing; }\n")
+    bench.commit(memory="int young(int unused) { return 1; }\n")
+    found = cases(bench.run("w1"))[f"w1.{ARCH}.mm/memory.c"]
+    assert (found.outcome, "[-Wunused-parameter]" in found.message) == (Outcome.FAIL, True)
+
+
 def test_a_header_is_seen_through_the_files_that_include_it(bench: Bench) -> None:
     header = bench.clone / "include" / "linux" / "mm.h"
     header.write_text(f"{header.read_text()}\nstatic inline int young(int unused) {{ return 1; }}\n")
