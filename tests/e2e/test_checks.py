@@ -20,10 +20,10 @@ MISSING = [why for kind in KINDS if (why := missing_program(kind))]
 
 # What is said in the cases that fail.
 SEEN = {
-    "w1.x86_64.mm/mprotect.c": "variable ‘changed’ set but not used",
+    "w1.x86_64.mm/mprotect.c": "variable 'changed' set but not used",
     "sparse.x86_64.mm/mlock.c": "incorrect type in assignment (different address spaces)",
-    "allmodconfig.x86_64.mm/vma.c": "has no member named ‘next_scan_ms’",
-    "nommu.objects": "has no member named ‘vm_lock_seq’",
+    "allmodconfig.x86_64.mm/vma.c": "has no member named 'next_scan_ms'",
+    "nommu.objects": "has no member named 'vm_lock_seq'",
     "side-effects.5": "mmap_read_trylock",
 }
 

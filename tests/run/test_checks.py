@@ -171,6 +171,17 @@ def test_a_header_is_seen_through_the_files_that_include_it(bench: Bench) -> Non
     assert outcomes(result) == {f"w1.{ARCH}.include/linux/mm.h": Outcome.FAIL}
 
 
+def test_a_header_that_nothing_includes_is_no_pass(bench: Bench) -> None:
+    header = bench.clone / "include" / "linux" / "mm.h"
+    header.write_text(f"{header.read_text()}\nextern int fine;\n")
+    (header.parent / "lonely.h").write_text("extern int broken(;\n")
+    bench.commit()
+    assert outcomes(bench.run("w1")) == {
+        f"w1.{ARCH}.include/linux/lonely.h": Outcome.SKIP,
+        f"w1.{ARCH}.include/linux/mm.h": Outcome.PASS,
+    }
+
+
 def test_a_missing_program_is_a_skip_with_its_package(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.run.checks.KINDS", (Kind("sparse", program="no-such-sparse", package="sparse"),))
     bench.commit(vma="int fine;\n")
