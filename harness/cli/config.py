@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import say
-from harness.cli.engine import keep_nothing, perform, run_to, session
+from harness.cli.engine import exit_code_before_tests, keep_nothing, perform, run_to, session
 from harness.cli.options import json_option, load_plan_of, plan_options
 from harness.run.goal import Goal
 
@@ -27,9 +27,10 @@ def config(context: click.Context, /, as_json: bool, **_: object) -> None:
         context.exit(run_to(context, plan, Goal.CONFIG, as_json=as_json))
     with session(context) as now:
         directory = now.cache.scratch("config")
-        perform(context, now, plan, Goal.CONFIG, directory, keep_nothing)
+        result = perform(context, now, plan, Goal.CONFIG, directory, keep_nothing)
         for path in sorted(directory.glob("config-*")):
             _print(path)
+    context.exit(exit_code_before_tests(result))
 
 
 def _print(path: Path) -> None:

@@ -234,6 +234,12 @@ def exit_code(result: RunResult) -> ExitCode:
     return exit_code_of(result.outcome)
 
 
+def exit_code_before_tests(result: RunResult) -> ExitCode:
+    """The same for verbs that end before anything is tested: that nothing was is no news there."""
+    code = exit_code(result)
+    return ExitCode.PASS if code is ExitCode.NOTHING_RAN else code
+
+
 def exit_code_of(outcome: Outcome) -> ExitCode:
     """What the process says of the outcome of a whole run."""
     if outcome is Outcome.PASS:

@@ -22,6 +22,7 @@ from harness.kernel.checkout import OBJECTS
 from harness.kernel.git import SYSTEM_PATH, Git
 from harness.kernel.kconfig import fragments_of, merged, read_fragments
 from harness.kernel.messages import parse_messages
+from harness.kernel.reads import reads_of
 from harness.model import AppliedTree, Arch, CompilerMessage, PatchRole, Profile
 
 DEADLINE_S = 3600.0
@@ -65,6 +66,7 @@ class Compiled:
     missing: tuple[str, ...]
     ended_well: bool
     log: str  # its end
+    read: frozenset[str] = frozenset()  # the files of the tree that went into what was made
 
 
 def missing_program(kind: Kind) -> str:
@@ -146,7 +148,8 @@ class ObjectCompiler:
             good = self._make(kind, arch, [*kind.variables, *objects], source, place, log, {})
         text = log.read_text(errors="replace")
         missing = tuple(name for name in objects if name.endswith(".o") and not (place / name).is_file())
-        return Compiled(parse_messages(text.splitlines(), source, place), missing, good, text[-4000:])
+        messages = parse_messages(text.splitlines(), source, place)
+        return Compiled(messages, missing, good, text[-4000:], reads_of(place, source))
 
     def _make(
         self, kind: Kind, arch: Arch, words: Sequence[str], source: Path, place: Path, log: Path, env: dict[str, str]

@@ -77,8 +77,8 @@ class ObjectCheck:
             tree, files = base()
             known = self._known_to(tree, objects)
             there = self.compiler.compile(self.kind, self.arch, self.profile, known, files, say)
-        seconds = round((time.monotonic() - started) / max(1, len(paths)), 3)
-        return self._cases(paths, here, there, seconds)
+        cases = 1 if self.kind.objects else len(paths)
+        return self._cases(paths, here, there, round((time.monotonic() - started) / cases, 3))
 
     @property
     def _place(self) -> str:
@@ -109,12 +109,16 @@ class ObjectCheck:
     ) -> Case:
         name = f"{self._place}{path}"
         own = [message for message in new if message.path == path]
+        if path.endswith(".h") and not own and path not in here.read:
+            why = "no file that was compiled includes it"
+            return Case(SUITE, f"{self.kind.name}.{name}", Outcome.SKIP, message=why)
         made = f"{path.removesuffix('.c')}.o"
         if made in here.missing and not any(message.severity == "error" for message in own):
-            if made in there.missing:
+            if made in there.missing and not own:
                 why = "it does not compile in this configuration without the series either"
                 return Case(SUITE, f"{self.kind.name}.{name}", Outcome.SKIP, message=why)
-            own.append(CompilerMessage("error", path, 0, "no object was made of it"))
+            if made not in there.missing:
+                own.append(CompilerMessage("error", path, 0, "no object was made of it"))
         return case_of(self.kind.name, name, own, strict=self.strict, seconds=seconds)
 
     def _whole(self, new: Sequence[CompilerMessage], here: Compiled, there: Compiled, seconds: float) -> Case:

@@ -248,6 +248,8 @@ class TargetRunner:
         self._say("booting" if number == 1 else f"booting a fresh guest (the {number}th)")
         boot = guest.boot()
         self.boots.append(boot)
+        if ahead := infra.clock_ahead(guest.console_text(), boot.total_s):
+            raise InfraError(f"the guest cannot be believed: {ahead}", fix="give the host less to do, or fewer guests")
         findings = self._listen(guest)
         name = "boot" if number == 1 else f"boot-{number}"
         case = replace(judge.judge_boot(name, boot, findings), log=boot.console)

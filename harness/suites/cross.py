@@ -27,14 +27,20 @@ def compiler_version(processes: Processes, arch: Arch) -> str:
 
 
 def sysroot(packages: Sequence[str], arch: Arch, *, cache: Cache, archive: DebianArchive) -> Path:
-    """Debian packages of an architecture, unpacked, without those that they depend on.  Raises InfraError."""
+    """Debian packages of an architecture, unpacked, without those that they depend on.  Raises InfraError.
+
+    Their libraries are static alone: the links to shared ones lead to nothing, or, where a package has them absolute
+    and the host is of this architecture, out to the host's, which a guest has not.
+    """
     found = [archive.candidate(name, ARCHES[arch].debian) for name in packages]
 
     def make(into: Path) -> None:
         for package in found:
             archive.unpack(archive.download(package), into)
+        for library in (into / "usr/lib").rglob("*.so*"):
+            library.unlink()
 
-    key = hashlib.sha256(repr(found).encode()).hexdigest()[:32]
+    key = hashlib.sha256(repr(("static", found)).encode()).hexdigest()[:32]
     return cache.get("sysroot", key, make)[0]
 
 

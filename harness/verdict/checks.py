@@ -6,6 +6,7 @@ against what it says of the same file without the series.  Pure functions; knows
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ STYLE = frozenset({"checkpatch"})
 """Checks that never fail a run unless everything does (`strict`): they tell nothing of how a kernel behaves."""
 
 _SHOWN = 200
+# Names with a number of __COUNTER__, which anything in a header moves on (include/linux/compiler.h, compiler_types.h).
+_NUMBERED = re.compile(r"\b(__UNIQUE_ID_\w*?|__compiletime_assert)_?\d+\b")
 
 
 def case_of(check: str, name: str, messages: Sequence[CompilerMessage], *, strict: bool, seconds: float = 0.0) -> Case:
@@ -48,19 +51,23 @@ def line_of(message: CompilerMessage) -> str:
 
 
 def new_messages(series: Sequence[CompilerMessage], base: Sequence[CompilerMessage]) -> tuple[CompilerMessage, ...]:
-    """Those of the series that the base has not as often, wherever in the file they stand."""
+    """Those of the series that the base has not as often, wherever in the file they stand.
+
+    Where a text has names that the compiler numbers, how often says nothing: the base need have it once.
+    """
     left = Counter(map(_what, base))
     found = []
     for message in series:
-        if left[_what(message)] > 0:
-            left[_what(message)] -= 1
-        else:
+        what = _what(message)
+        if not left[what]:
             found.append(message)
+        elif not _NUMBERED.search(message.text):
+            left[what] -= 1
     return tuple(found)
 
 
 def _what(message: CompilerMessage) -> tuple[str, str, str, str]:
-    return message.severity, message.path, message.text, message.option
+    return message.severity, message.path, _NUMBERED.sub(r"\1", message.text), message.option
 
 
 def note_of(check: str, found: Sequence[tuple[str, Sequence[CompilerMessage]]]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import Cancelled, GuestLost, InfraError, InputError, UserError
-from harness.model import CommandResult, Outcome, RunResult
+from harness.model import Case, CommandResult, Outcome, RunResult, SuiteResult
 from harness.report import results
 from harness.run.goal import Goal
 from tests.cli.conftest import Invoke
@@ -130,6 +130,33 @@ def test_apply_prints_the_commits_and_keeps_nothing(place: Path, invoke: Invoke)
     assert not list(place.iterdir())
     listed = json.loads(invoke("apply", "--json", engine=engine).stdout)
     assert [patch["role"] for patch in listed["patches"]] == ["base-fix", "series", "series"]
+
+
+def test_apply_tells_what_the_checks_say_and_fails_with_them(invoke: Invoke) -> None:
+    checks = (
+        Case("checks", "w1.x86_64.mm/vma.c", Outcome.FAIL, message="mm/vma.c:12: warning: unused variable"),
+        Case("checks", "checkpatch.1", Outcome.PASS),
+    )
+    suites = (*samples.passed().host_suites, SuiteResult("checks", "host", "", checks))
+    engine = FakeEngine(replace(samples.failed(), host_suites=suites))
+    done = invoke("apply", engine=engine)
+    assert done.exit_code == 1
+    assert done.stdout.endswith(
+        "check fail w1.x86_64.mm/vma.c mm/vma.c:12: warning: unused variable\ncheck pass checkpatch.1\n"
+    )
+    listed = json.loads(invoke("apply", "--json", engine=engine).stdout)
+    assert [(case["name"], case["outcome"]) for case in listed["checks"]] == [
+        ("w1.x86_64.mm/vma.c", "fail"),
+        ("checkpatch.1", "pass"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "code"), [(_ended(Outcome.NOT_RUN), 0), (_ended(Outcome.ERROR), 3), (samples.failed(), 1)]
+)
+@pytest.mark.parametrize("verb", ["apply", "config"])
+def test_verbs_that_test_nothing_fail_all_the_same(invoke: Invoke, verb: str, result: RunResult, code: int) -> None:
+    assert invoke(verb, engine=FakeEngine(result)).exit_code == code
 
 
 def test_config_prints_or_keeps_the_configurations(place: Path, invoke: Invoke) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.data import patches_dir
 from tests.e2e.conftest import Run
 
 pytestmark = pytest.mark.kernel
@@ -38,3 +42,29 @@ def test_a_seed_is_a_run(run: Run, arch: str) -> None:
     assert exact["aborts"] > 0, "the noise reaches races"
     consoles = [Path(first.directory) / f"console-{arch}-lockdep-seed{seed}.log" for seed in (1, 2)]
     assert all(b"end of the exact part" in console.read_bytes() for console in consoles)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+def test_a_failure_at_a_seed_is_had_again_from_its_capsule(run: Run, arch: str) -> None:
+    mutant = patches_dir() / "mutants" / "6.12" / "mremap-moves-unlocked.patch"
+    case = "hazards.move.last.2"
+    ended = run(
+        "--series", str(mutant), "--arch", arch, "--exact", "--seeds", "1..2", "--baseline", "never",
+        "--suite", "hazards", "--case", case,
+    )  # fmt: skip
+    assert ended.exit_code == 1, ended.words
+    exact = ended.results["targets"][0]["exact"]
+    failed = {name: found for name, found in ended.cases(arch).items() if found["outcome"] == "fail"}
+    assert failed and {name.partition("@")[0] for name in failed} == {case}
+    assert len(exact["proofs"]) == len(failed)
+    assert all(proof["same"] for proof in exact["proofs"]), exact["proofs"]
+    for found in failed.values():
+        capsule = ended.directory / found["capsule"]
+        again = subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", "rerun", capsule],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "VMAHARNESS_ACCEL": "tcg"},
+            capture_output=True, text=True, check=False, timeout=1200,
+        )  # fmt: skip
+        assert again.returncode == 1, again.stdout + again.stderr
+        assert "the same outcome" in again.stdout
+        assert "bit-identical to the run at seed" in again.stdout

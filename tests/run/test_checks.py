@@ -156,12 +156,30 @@ def test_a_file_that_compiles_on_neither_tree_is_skipped_and_one_that_broke_fail
     }
 
 
+def test_a_file_that_compiles_on_neither_tree_is_not_skipped_where_something_new_is_said(bench: Bench) -> None:
+    bench.commit(memory="void broken(void) { return nothing; }\n")
+    bench.commit(memory="int young(int unused) { return 1; }\n")
+    found = cases(bench.run("w1"))[f"w1.{ARCH}.mm/memory.c"]
+    assert (found.outcome, "[-Wunused-parameter]" in found.message) == (Outcome.FAIL, True)
+
+
 def test_a_header_is_seen_through_the_files_that_include_it(bench: Bench) -> None:
     header = bench.clone / "include" / "linux" / "mm.h"
     header.write_text(f"{header.read_text()}\nstatic inline int young(int unused) {{ return 1; }}\n")
     bench.commit()
     result = bench.run("w1")
     assert outcomes(result) == {f"w1.{ARCH}.include/linux/mm.h": Outcome.FAIL}
+
+
+def test_a_header_that_nothing_includes_is_no_pass(bench: Bench) -> None:
+    header = bench.clone / "include" / "linux" / "mm.h"
+    header.write_text(f"{header.read_text()}\nextern int fine;\n")
+    (header.parent / "lonely.h").write_text("extern int broken(;\n")
+    bench.commit()
+    assert outcomes(bench.run("w1")) == {
+        f"w1.{ARCH}.include/linux/lonely.h": Outcome.SKIP,
+        f"w1.{ARCH}.include/linux/mm.h": Outcome.PASS,
+    }
 
 
 def test_a_missing_program_is_a_skip_with_its_package(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,3 +200,23 @@ def test_a_boot_that_hangs_is_waited_for_only_twice() -> None:
     bench = Bench({})
     bench.boot_messages, bench.boot_outcome = ["silence: no word"] * 9, Outcome.TIMEOUT
     assert tries(bench.run("a"), "boot") == Tries(2, 2)
+
+
+RUNAWAY = "Linux version 6.12\n[  715.291989][    C0] WARNING: kernel/time/hrtimer.c:1071 at hrtimer_forward+0x1b\n"
+
+
+def test_a_guest_whose_clock_ran_away_is_replaced_and_its_kernel_blamed_for_nothing() -> None:
+    bench = Bench({})
+    bench.consoles = [RUNAWAY]
+    runner = bench.run("a")
+    assert set(outcomes(runner).values()) == {Outcome.PASS}
+    assert len(runner.infra) == 1
+    assert "its clock was at 715 s when 2 s had passed" in runner.infra[0]
+
+
+def test_a_host_that_starves_every_guest_is_an_error_of_the_machine() -> None:
+    bench = Bench({})
+    bench.consoles = [RUNAWAY] * 9
+    with pytest.raises(InfraError, match="cannot be believed"):
+        bench.run("a")
+    assert bench.started == 3

@@ -91,6 +91,11 @@ def test_results_of_one_name_are_told_apart() -> None:
     assert names == ["mine", "mine.a", "mine.b", "mine.a-2"]
 
 
+def test_a_name_has_no_line_of_its_source() -> None:
+    cases = parse("1..2\nok 1 # SKIP on_pkey: line:1669\nok 2 test_seal_start: line:12\n")
+    assert [case.name for case in cases] == ["mine", "mine.on_pkey", "mine.test_seal_start"]
+
+
 def test_a_nested_report_is_its_leaves() -> None:
     nested = "KTAP version 1\n1..{}\n  KTAP version 1\n  1..1\n  ok 1 in\n{}\n"
     assert [case.name for case in parse(nested.format(1, "ok 1 out"))] == ["mine", "mine.out.in"]

@@ -12,6 +12,7 @@ import pytest
 from harness.arch import host_arch
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
+from harness.host.elf import read_elf
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
@@ -73,6 +74,7 @@ def test_what_builds_and_what_does_not(shop: Shop) -> None:
     assert sorted(found.programs) == ["mm/good", "proc/quiet"]
     # Its own headers, and no timeout of its own: deadlines are ours.
     assert shop.output(found.programs["mm/good"]) == "TAP version 13\n1..1\nok 1 answer\n# 42 86400\n"
+    assert "libgcc_s.so.1" in read_elf(found.programs["mm/good"].read_bytes()).needed, "pthread_cancel() wants it"
     missing = {one.key: (one.outcome, one.message) for one in found.missing}
     assert missing == {
         "mm/broken": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.model import CompilerMessage, Outcome, Relation
 from harness.verdict.checks import case_of, line_of, new_messages, note_of
 
@@ -36,6 +38,18 @@ def test_what_the_base_says_too_is_not_new_wherever_it_stands() -> None:
     assert new_messages([WARNING, moved], [WARNING]) == (moved,)
     assert new_messages([elsewhere], [WARNING]) == (elsewhere,)
     assert new_messages([], [WARNING]) == ()
+
+
+def test_names_that_the_compiler_numbers_are_the_same_whatever_their_number() -> None:
+    def undeclared(number: int, line: int = 166) -> CompilerMessage:
+        words = f"'__UNIQUE_ID_x_{number}' undeclared; did you mean '__UNIQUE_ID_y_{number + 1}'?"
+        return CompilerMessage("error", "include/linux/compiler.h", line, words)
+
+    assert new_messages([undeclared(781), undeclared(813)], [undeclared(780)]) == ()
+    assert new_messages([undeclared(781)], []) == (undeclared(781),)
+    assertion = CompilerMessage("error", "mm/vma.c", 3, "call to '__compiletime_assert_781' declared with attribute")
+    assert new_messages([assertion], [replace(assertion, text=assertion.text.replace("781", "7"))]) == ()
+    assert new_messages([replace(WARNING, text="array of 12")], [replace(WARNING, text="array of 13")]) != ()
 
 
 def test_what_failed_nothing_is_told() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Case, Finding, Outcome, Tries
-from harness.verdict.infra import may_be
+from harness.verdict.infra import clock_ahead, may_be
 from harness.verdict.tries import merged
 
 SPLAT = Finding("warning", "WARNING in f", "f", "the text", 12, "a" * 16)
@@ -76,3 +76,12 @@ def test_what_may_be_the_machine_s_fault() -> None:
     assert not may_be("ssh", "closed", (SPLAT,), "")
     assert not may_be("ssh", "closed", (), "[ 9.0][ T70] dropbear[70]: segfault at 10 ip 0 sp 0 error 4\n")
     assert not may_be("ssh", "closed", (), "[ 9.0] Out of memory: Killed process 70 (dropbear)\n")
+
+
+def test_a_clock_that_ran_away_from_the_host_s() -> None:
+    console = "[    0.000000][    T0] Linux version 7.2.12\n[  715.291989][    C0] ----[ cut here ]----\n"
+    assert clock_ahead(console, 71.0).startswith("its clock was at 715 s when 71 s had passed")
+    assert clock_ahead(console, 716.0) == "", "a slow boot"
+    assert clock_ahead(console, 400.0) == "", "no more than a clock that is measured badly"
+    assert clock_ahead("[    9.000000][    T1] late\n", 2.0) == "", "too little to say anything"
+    assert clock_ahead("[ 0.5] no stamp of printk\nalso [  715.291989] in the middle\n", 2.0) == ""
