@@ -19,6 +19,9 @@ from harness.model import AppliedTree
 NAME = "linux"
 """The work copy's directory: the same in every place, for compiler caches."""
 
+INDEX, CHANGING = "index", "changing"
+"""git's index of the work copy's files, and what is there while they are changed."""
+
 OBJECTS, NOTE = "objects-", ".note"
 """Begins the names of what builds keep beside the work copy, and ends those of its notes (`harness.kernel.objects`)."""
 
@@ -42,11 +45,9 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
 
     A run that was killed in the middle leaves `changing` behind, and what it left is thrown away.
     """
-    files, index, changing = place / NAME, place / "index", place / "changing"
-    interrupted = changing.exists()
-    for leftover in place.iterdir():
-        if interrupted or not (leftover.name in (files.name, index.name) or _is_usable(leftover)):
-            remove_tree(leftover)
+    files, index, changing = place / NAME, place / INDEX, place / CHANGING
+    for leftover in interrupted(place):
+        remove_tree(leftover)
     files.mkdir(exist_ok=True)
     changing.touch()
     environment = {"GIT_WORK_TREE": str(files), "GIT_INDEX_FILE": str(index)}
@@ -59,6 +60,17 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
         raise write_error(done, files)
     changing.unlink()
     return files
+
+
+def interrupted(place: Path) -> list[Path]:
+    """What there is in the place of a work copy that a run was killed in the middle of, and is of no use to the next.
+
+    The caller holds the place.
+    """
+    whole = not (place / CHANGING).exists()
+    return [
+        path for path in place.iterdir() if not (whole and (path.name in (NAME, INDEX) or _is_usable(path)))
+    ]  # fmt: skip
 
 
 def _is_usable(path: Path) -> bool:
