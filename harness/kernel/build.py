@@ -55,11 +55,15 @@ _OBJECT = re.compile(r"  (?:CC|AS) ")
 _OUT_OF_MEMORY = re.compile(
     r"Killed signal terminated program|: fatal error: Killed|virtual memory exhausted|out of memory allocating"
 )
-# What a failure does not come from the tree alone with: the next try may go well, so it is made.
+# What a failure does not come from the tree alone with: the next try may go well, so it is made.  A program or a
+# library that the host lacks is one, a header of the kernel none.
 _MACHINE = re.compile(
     r"Cannot allocate memory|Resource temporarily unavailable|Too many open files|Disk quota exceeded"
     r"|Read-only file system|Input/output error|No space left on device|internal compiler error"
     r"|\b(?:Killed|Terminated|Hangup|Interrupt|Segmentation fault|Bus error|Illegal instruction)\b"
+    r"|command not found|: not found$|[Pp]lease install|cannot find -l|Permission denied"
+    r"|^(?!.*fatal error: (?:linux|asm|asm-generic|generated|trace|uapi|vdso)/).*: No such file or directory",
+    re.MULTILINE,
 )
 _BROKEN = "failed"  # the kind of cache entries of kernels that do not compile
 _UNCONFIGURED = "unconfigured"  # there: the tree's own kconfig failed

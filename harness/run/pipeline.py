@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -74,7 +73,7 @@ def run_plan(
     `directory` gets logs and configurations as they are made.  Raises UserError, InfraError or Cancelled; what only
     one target was hit by is an ERROR case of that target instead.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
+    started = datetime.now(UTC)
     known = load_known(Path(plan.known)) if plan.known else ()
     for case in expired_cases(known, started.date()).cases:
         emit(Event(EventKind.NOTE, text=case.message))  # now rather than after an hour
@@ -90,9 +89,9 @@ def run_plan(
 
     def account(error: HarnessError | None) -> RunResult:
         times, run = _times(steps), recorder.record
-        # A test that was continued took longer than it did now.
-        history.save(cache.root / "times.json", [*(() if resume else times), *command_times(steps.targets)])
         left = left_out(steps.graph.nodes, [*steps.targets, *patches.targets])
+        whole = [one for one in times if not (resume or left) or " test " not in f" {one.name}"]
+        history.save(cache.root / "times.json", [*whole, *command_times(steps.targets)])
         if resume:
             for place in directory.rglob("capsule-*"):  # of what could not be judged then
                 remove_tree(place)
@@ -108,7 +107,7 @@ def run_plan(
         )
         result = RunResult(
             version=__version__, command=run.command, started=run.started,
-            seconds=round(run.seconds + time.monotonic() - clock, 3), host=describe_host(),
+            seconds=recorder.seconds, host=describe_host(),
             plan=plan.model_dump(mode="json"),
             tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
             host_suites=standing.host_suites, targets=standing.targets, steps=times,

@@ -64,7 +64,7 @@ class Record:
     pid: int  # of the process that works on it, or did last
     pid_started: int  # clock ticks after the boot
     boot: str  # boot ID of the machine
-    seconds: float = 0.0  # of work before it was last continued
+    seconds: float = 0.0  # of work until this was written
     continued: int = 0  # how often it was
     steps: dict[str, Step] = field(default_factory=dict)
     state: str = RUNNING
@@ -105,6 +105,7 @@ class Recorder:
         self._before = before
         self._lock = threading.Lock()
         self._written = 0.0
+        self._earlier_s, self._began = record.seconds, time.monotonic()
 
     def start(self, **inputs: str) -> None:
         """From now on the run is there; `inputs` names what it is made of that no step reads.  Raises ChangedInput."""
@@ -118,6 +119,11 @@ class Recorder:
     @property
     def record(self) -> Record:
         return self._record
+
+    @property
+    def seconds(self) -> float:
+        """Of work until now, all starts together."""
+        return round(self._earlier_s + time.monotonic() - self._began, 3)
 
     def done(self, node: Node[Any], report: Report) -> None:
         """A step has ended well."""
@@ -141,10 +147,7 @@ class Recorder:
     def end(self, result: RunResult, error: HarnessError | None) -> None:
         """The run is over."""
         with self._lock:
-            self._record = replace(
-                self._record, state=_state(result, error), ended=_now(), message=result.message,
-                seconds=self._record.seconds + result.seconds,
-            )  # fmt: skip
+            self._record = replace(self._record, state=_state(result, error), ended=_now(), message=result.message)
             self._write()
         if self._record.state not in CONTINUED:
             for left in self._directory.rglob(PATTERN):
@@ -159,6 +162,7 @@ class Recorder:
 
     def _write(self) -> None:
         self._written = time.monotonic()
+        self._record = replace(self._record, seconds=self.seconds)
         data = results.to_json(self._record, self._directory)
         write_atomic(self._directory / NAME, (json.dumps(data, indent=1) + "\n").encode())
 

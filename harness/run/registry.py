@@ -94,10 +94,9 @@ def _look(directory: Path, name: str) -> Run:
         return _from_results(results.load(directory / "results.json"), directory)
     found = record.load(directory)
     state = record.state_of(found, lambda: is_flocked(directory / MARK))
-    worked = sum(step.seconds for step in found.steps.values()) if not found.seconds else found.seconds
     return Run(
         id=found.id, directory=directory, state=state, verdict=found.message, goal=found.goal,
-        series=str(found.plan.get("series") or ""), started=found.started, seconds=round(worked, 1),
+        series=str(found.plan.get("series") or ""), started=found.started, seconds=found.seconds,
         bytes=_size(directory), steps=len(found.steps),
     )  # fmt: skip
 

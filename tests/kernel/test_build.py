@@ -289,13 +289,20 @@ class TestBad:
 
     @pytest.mark.parametrize(
         "said", ["cc1: internal compiler error: Segmentation fault", "make: vfork: Resource temporarily unavailable",
-                 "make[1]: *** [Makefile:1: mm/vma.o] Terminated"],
+                 "make[1]: *** [Makefile:1: mm/vma.o] Terminated", "/bin/sh: 1: flex: not found",
+                 "tools/objtool/elf.c:1:10: fatal error: gelf.h: No such file or directory"],
     )  # fmt: skip
     def test_what_the_machine_may_have_done_is_compiled_again(self, bench: Bench, said: str) -> None:
         bench.edit("Makefile", "@cp $< $@", f"@echo '{said}' >&2; exit 1")
         for _ in range(2):
             build = bench.make()
             assert (build.outcome, build.cached) == (Outcome.FAIL, False)
+
+    def test_a_header_that_the_kernel_lacks_is_its_own_fault(self, bench: Bench) -> None:
+        bench.edit("mm/vma.c", "#include <linux/mm.h>", "#include <linux/gone.h>")
+        for cached in (False, True):
+            build = bench.make()
+            assert (build.outcome, build.cached) == (Outcome.FAIL, cached)
 
     def test_make_that_is_killed_says_nothing_of_the_kernel(self, bench: Bench) -> None:
         bench.edit("Makefile", "@cp $< $@", "@kill -KILL $$PPID; sleep 1")

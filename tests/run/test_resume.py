@@ -100,6 +100,8 @@ def test_answered_commands_are_not_asked_again(bench: Bench) -> None:
     ]  # fmt: skip
     assert cases(result)["cow"].capsule is not None
     assert "continued 1 time: what had been done was not done again" in result.notes
+    assert result.seconds > record.load(job.directory).steps["tree"].seconds
+    assert record.load(job.directory).seconds == pytest.approx(result.seconds, abs=2)
 
 
 def test_it_says_what_it_would_have_said_in_one_go(bench: Bench) -> None:
