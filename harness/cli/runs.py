@@ -98,8 +98,9 @@ def gc(dry_run: bool) -> None:
     """Remove what killed runs have left, and nothing else.
 
     Their processes, each only while its number, start time and mark are those of a vmaharness that is gone; scratch
-    directories with their sockets; half-made parts of work copies that nobody holds; and entries of runs whose
-    directories are gone. No results, and nothing that is whole in the cache: for that there is vmaharness cache gc.
+    directories with their sockets; half-made parts of work copies that nobody holds; locks of a git that was killed;
+    and entries of runs whose directories are gone. No results, and nothing that is whole in the cache: for that there
+    is vmaharness cache gc.
     """
     from harness.run import leftovers  # noqa: PLC0415 - start-up time
 

@@ -131,7 +131,7 @@ def processes(cache: Path) -> list[Process]:
     for pid, (parent, start) in parents.items():
         owner = marked.get(pid) or _inherited(pid, parents, marked)
         if owner is not None and (pid, start) != (owner.pid, owner.started):
-            found.append(Process(pid, parent, start, _argv(pid), owner, pid in marked))
+            found.append(Process(pid, parent, start, argv_of(pid), owner, pid in marked))
     return sorted(found, key=lambda process: (process.session.name, process.started, process.pid))
 
 
@@ -226,7 +226,8 @@ def _session_of(pid: int) -> Session | None:
     return None
 
 
-def _argv(pid: int) -> tuple[str, ...]:
+def argv_of(pid: int) -> tuple[str, ...]:
+    """The command line of a process; empty where there is none, or it is ending."""
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
         return tuple(word.decode("utf-8", "backslashreplace") for word in words)

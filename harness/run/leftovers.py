@@ -18,6 +18,7 @@ from harness.host import sessions
 from harness.host.cache import OWNER, age_s, remove_tree
 from harness.host.sessions import Process, is_held, sockets
 from harness.kernel.checkout import interrupted
+from harness.kernel.git import left_by_git
 from harness.run import registry
 
 _LOCK = "owner.lock"
@@ -39,7 +40,7 @@ class Live:
 class Left:
     """Something that a killed run has left."""
 
-    kind: str  # process, scratch, work copy, entry
+    kind: str  # process, scratch, work copy, lock or pack (git's), entry
     name: str  # for people
     bytes: int = 0
     process: Process | None = None
@@ -55,10 +56,10 @@ def live(cache: Path) -> list[Live]:
             continue
         said = _said(place)
         own = tuple(process for process in running if process.session.name == place.name)
-        words = said.get("command")
-        command = tuple(str(word) for word in words) if isinstance(words, list) else ()
-        pid = place.name.partition("-")[0]
-        found.append(Live(place.name, int(pid) if pid.isdigit() else 0, command, str(said.get("directory") or ""), own))
+        words, number = said.get("command"), place.name.partition("-")[0]
+        pid = int(number) if number.isdigit() else 0
+        command = tuple(str(word) for word in words) if isinstance(words, list) else sessions.argv_of(pid)
+        found.append(Live(place.name, pid, command, str(said.get("directory") or ""), own))
     return found
 
 
@@ -74,7 +75,7 @@ def left(cache: Path) -> list[Left]:
             number = len(sockets(place))
             inside = f", {number} socket{'' if number == 1 else 's'}" if number else ""
             found.append(Left("scratch", f"{place.name}{inside}", _size(place), path=place, lock=place / _LOCK))
-    found += _in_work_copies(cache)
+    found += [*_in_work_copies(cache), *_in_repositories(cache)]
     found += [Left("entry", f"run {entry.name}, whose directory is gone", path=entry) for entry in registry.gone(cache)]
     return found
 
@@ -96,7 +97,7 @@ def clean(cache: Path, found: Iterable[Left]) -> list[Left]:
 def _remove(item: Left) -> bool:
     if item.path is None:
         return False
-    if item.lock is None:
+    if item.lock is None:  # an entry
         item.path.unlink(missing_ok=True)
         return True
     with sessions.holding(item.lock) as held:
@@ -115,6 +116,17 @@ def _in_work_copies(cache: Path) -> Iterator[Left]:
         for path in paths:
             name = f"{place.parent.name}/{place.name}/{path.name}"
             yield Left("work copy", name, _size(path), path=path, lock=lock)
+
+
+def _in_repositories(cache: Path) -> Iterator[Left]:
+    """git's lock files and half-fetched packs, of repositories that nobody fetches into now."""
+    for repository in sorted((cache / "store/git").glob("*/repo.git")):
+        lock = cache / "locks" / f"git-{repository.parent.name}.lock"
+        with sessions.holding(lock) as held:
+            paths = left_by_git(repository) if held else []
+        for path in paths:
+            name = f"{repository.parent.name}/{path.relative_to(repository)}"
+            yield Left("lock" if path.suffix == ".lock" else "pack", name, _size(path), path=path, lock=lock)
 
 
 def _begins(place: Path) -> bool:

@@ -146,6 +146,19 @@ def test_a_scratch_directory_that_is_just_being_made_stays(cache: Cache) -> None
     assert kinds(cache.root) == ["scratch"]
 
 
+def test_locks_of_a_git_that_was_killed_while_it_fetched(cache: Cache) -> None:
+    entry, _ = cache.get("git", "key", lambda into: (into / "repo.git/refs/vmaharness").mkdir(parents=True))
+    repository = entry / "repo.git"
+    (repository / "objects/pack").mkdir(parents=True)
+    for name in ("shallow.lock", "refs/vmaharness/x.lock", "objects/pack/tmp_pack_x", "objects/pack/pack-x.pack"):
+        (repository / name).touch()
+    with cache.lock("git-key"):
+        assert kinds(cache.root) == [], "somebody fetches"
+    assert kinds(cache.root) == ["pack", "lock", "lock"]
+    leftovers.clean(cache.root, leftovers.left(cache.root))
+    assert [path.name for path in repository.rglob("*") if path.is_file()] == ["pack-x.pack"]
+
+
 def test_an_entry_of_a_run_whose_directory_is_gone(cache: Cache, tmp_path: Path) -> None:
     registry.add(cache.root, "1-00000000", tmp_path / "nowhere")
     registry.add(cache.root, "2-00000000", cache.root / "scratch")  # what is in the cache is no run of anybody's
