@@ -6,6 +6,7 @@ they were measured before.  Kernels of trees that follow each other through one 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -66,14 +67,17 @@ class Advice:
         return self.budget.spent()
 
     def rank(self, node: Node[Any], nodes: Sequence[Node[Any]]) -> float:
-        """How long it takes until the step, or one that waits for it, says something; all alike without a budget."""
+        """How long it takes until the step, or one that waits for it, says something; all alike without a budget.
+
+        What was never measured comes last: nobody knows whether there is time for it.
+        """
         if self.budget.seconds is None or not node.uses or node.uses in self.in_order:
             return 0.0
-        after = [self._expected_s(other) for other in nodes if node in other.needs and other.uses]
-        return self._expected_s(node) + min(after, default=0.0)
-
-    def _expected_s(self, node: Node[Any]) -> float:
-        return self.history.expected_s(node.name) or 0.0
+        own = self.history.expected_s(node.name)
+        if own is None:
+            return math.inf
+        after = [self.history.expected_s(other.name) for other in nodes if node in other.needs and other.uses]
+        return own + min((seconds for seconds in after if seconds is not None), default=0.0)
 
     def outlook(self, nodes: Sequence[Node[Any]], limits: Mapping[str, int]) -> Outlook:
         return outlook(nodes, limits, self.history.expected_s)

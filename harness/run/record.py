@@ -92,7 +92,7 @@ def load(directory: Path) -> Record:
         ) from error
     except OSError as error:
         raise InputError(path, 0, f"cannot be read: {error.strerror}") from error
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(path, 0, "is no record of a run", fix="start a new run") from error
 
 

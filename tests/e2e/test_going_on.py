@@ -62,14 +62,16 @@ def test_a_killed_run_asks_for_the_rest_alone(tmp_path: Path) -> None:
 
     done = vmaharness("run", "--resume", str(out))
     assert done.returncode == 0, done.stderr
-    for step in ("config", "build", "initramfs"):
-        assert re.search(rf"ok   {step} x86_64.* \((?:from the cache|0\.\d s)\)", done.stderr), done.stderr
+    for step in ("config", "build"):
+        assert f"ok   {step} x86_64 lockdep (from the cache)" in done.stderr, done.stderr
     consoles = [path.read_text(errors="replace") for path in sorted(out.glob("console-*.log"))]
     assert len(consoles) == 2
     asked = Counter(re.findall(r"vmaharness: end of faults (\S+)", "\n".join(consoles)))
     results = json.loads((out / "results.json").read_text())
     cases = {case["name"] for suite in results["targets"][0]["suites"] for case in suite["cases"]}
-    assert {title.removeprefix("faults.") for title in before} <= set(asked) & cases
-    assert set(asked.values()) == {1}, "each was answered once, by one of the two guests"
+    known = [title.removeprefix("faults.") for title in before]
+    assert set(known) <= set(asked) & cases
+    assert {asked[name] for name in known} == {1}, "each was answered once, by the guest that was killed"
+    assert sum(asked.values()) <= len(asked) + 1, "one may have ended when nobody could write it down any more"
     assert any(note.startswith("continued 1 time") for note in results["notes"])
     assert (state(out)["state"], list(out.glob("answers-*"))) == ("passed", [])
