@@ -25,7 +25,7 @@ from harness.host.cache import COMPLETE, Cache, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
-from harness.suites.cross import compiler, compiler_version, sysroot
+from harness.suites.cross import compiler, compiler_version, is_of_the_machine, sysroot
 from harness.suites.vma import names_of_tests
 
 _DIRECTORY = Path("tools/testing/vma")
@@ -145,7 +145,7 @@ class VmaBuilder:
             self._sandbox.wrap(argv, cwd=directory, writable=[place], readable=readable), log=log, deadline_s=1800
         )
         text = log.read_text(errors="replace")
-        if done.timed_out or "No space left on device" in text:
+        if is_of_the_machine(done, text):
             raise InfraError(f"tools/testing/vma could not be built for {arch}", detail=text[-2000:])
         if not done.ok:
             first = next((line for line in text.splitlines() if _ERROR.search(line)), text.strip()[-200:])

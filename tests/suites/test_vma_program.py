@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.arch import host_arch
+from harness.errors import InfraError
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
@@ -97,3 +98,14 @@ def test_one_that_does_not_compile_is_of_its_tree_alone(bench: Bench) -> None:
     assert bench.make().cached
     bench.write("mm/memory.c", "/* changed */\n")
     assert not bench.make().cached
+
+
+@pytest.mark.parametrize(
+    "does", ["kill -KILL $$PPID; sleep 1", "echo 'cc: fatal error: Killed signal terminated program cc1' >&2; exit 1"]
+)
+def test_what_the_machine_may_have_done_is_no_result(bench: Bench, does: str) -> None:
+    makefile = "tools/testing/vma/Makefile"
+    bench.write(makefile, (FAKE / makefile).read_text().replace("$(CC) $(CFLAGS) -o $@", f"{does}; $(CC)"))
+    for _ in range(2):
+        with pytest.raises(InfraError, match="tools/testing/vma could not be built"):
+            bench.make()
