@@ -8,6 +8,7 @@ A harness that cannot go on raises one of these::
     │   └── InputError   the same, at a known place in a file the user gave: FILE:LINE: what; how to mend it
     ├── InfraError       the machine cannot do it: tool missing, disk full, no network, QEMU would not start  (exit 3)
     │   ├── MissingTool  a program, with the package that has it
+    │   ├── LeftOut      a step that was not begun, for the run's budget was used up
     │   └── GuestLost    a live guest went away while somebody was talking to it (the suite runner makes data of it)
     └── Cancelled        Ctrl-C, SIGTERM, or another step failed; never reported as anything else  (exit 130)
 
@@ -76,6 +77,10 @@ class MissingTool(InfraError):
         super().__init__(f"{program} is not installed", fix=f"apt-get install {package}")
         self.program = program
         self.package = package
+
+
+class LeftOut(InfraError):
+    """A step was not begun: the run's budget of time is used up.  What did not run is never a pass."""
 
 
 class GuestLost(InfraError):

@@ -18,6 +18,24 @@ class EventKind(StrEnum):
     FAILED = "failed"  # a step could not do its work
     NOTE = "note"  # something a person must know
     CONSOLE = "console"  # the last console lines of a guest that died, at once
+    OUTLOOK = "outlook"  # a step has begun or ended: how far the run is
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How far a run is, and how long the rest may take: as long as the same steps took before."""
+
+    done: int  # steps that have ended, well or not
+    running: int
+    left: int
+    seconds: float  # until the end, of what is known of it
+    unknown: int = 0  # steps that have begun or are left, and were never measured
+
+    @property
+    def text(self) -> str:
+        """`12 of 30 steps done, 3 running, 15 left`."""
+        every = self.done + self.running + self.left
+        return f"{self.done} of {every} steps done, {self.running} running, {self.left} left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,7 @@ class Event:
     cached: bool = False  # FINISHED: nothing had to be done
     good: bool = True  # FINISHED: whether the result is good
     log: Path | None = None
+    outlook: Outlook | None = None  # OUTLOOK
 
 
 Emit = Callable[[Event], None]

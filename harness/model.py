@@ -855,6 +855,7 @@ class RunResult:
     checkers: tuple[CheckedKernel, ...] = ()  # of profiles that want checkers
     per_patch: tuple[PatchResult, ...] = ()  # all patches of the series in order, where each was judged by itself
     blames: tuple[Blame, ...] = ()  # which patch broke what
+    left_out: tuple[str, ...] = ()  # what the budget had no time for: steps, and cases of targets
     schema: int = field(default=1)
 
     @property

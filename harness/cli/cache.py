@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import click
 
-from harness.cli import say
+from harness.cli import say, units
 from harness.errors import ExitCode
 from harness.host.cache import Cache, default_root
 
@@ -18,7 +18,7 @@ def cache() -> None:
     """What is kept between runs: kernels, trees, results, work copies.
 
     It lies in ~/.cache/vmaharness or VMAHARNESS_CACHE. Once a day a run does by itself what gc does. Runs that are at
-    work lose nothing by any of this.
+    work lose nothing by any of this. What a killed run has left is another matter: see vmaharness ps and gc.
     """
 
 
@@ -35,10 +35,10 @@ def ls() -> None:
     say.out(f"{'kind':<12} {'entries':>7} {'size':>10}   last used")
     for kind, found in sorted(kinds.items(), key=lambda pair: -sum(item.bytes for item in pair[1])):
         newest = max(item.used for item in found)
-        size = _size(sum(item.bytes for item in found))
-        say.out(f"{kind:<12} {len(found):>7} {size:>10}   {_ago(now - newest)}")
+        size = units.size(sum(item.bytes for item in found))
+        say.out(f"{kind:<12} {len(found):>7} {size:>10}   {units.ago(now - newest)}")
     total = sum(item.bytes for found in kinds.values() for item in found)
-    say.out(f"{'':<12} {sum(map(len, kinds.values())):>7} {_size(total):>10}   in {default_root()}")
+    say.out(f"{'':<12} {sum(map(len, kinds.values())):>7} {units.size(total):>10}   in {default_root()}")
 
 
 @cache.command()
@@ -56,8 +56,8 @@ def gc(size: float | None, dry_run: bool) -> None:
     with Cache(default_root()) as opened:
         found = collect(opened, limit, now=time.time(), dry_run=dry_run)
     for item in found.removed:
-        say.out(f"{'would go' if dry_run else 'removed'}  {item.kind} {item.name}  {_size(item.bytes)}")
-    left = f"{_size(found.left_bytes)} left of {_size(limit)} allowed"
+        say.out(f"{'would go' if dry_run else 'removed'}  {item.kind} {item.name}  {units.size(item.bytes)}")
+    left = f"{units.size(found.left_bytes)} left of {units.size(limit)} allowed"
     kept = f"; {found.in_use} are in use or were lately" if found.in_use and found.left_bytes > limit else ""
     say.out(f"{len(found.removed)} {'would be ' if dry_run else ''}removed, {left}{kept}")
 
@@ -77,15 +77,3 @@ def verify(context: click.Context) -> None:
         say.out(f"damaged, removed  {line}")
     say.out(f"{len(damaged)} damaged")
     context.exit(ExitCode.INFRA_ERROR if damaged else ExitCode.PASS)
-
-
-def _size(number: int) -> str:
-    return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:.1f} MiB"
-
-
-def _ago(seconds: float) -> str:
-    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            number = int(seconds // size)
-            return f"{number} {name}{'' if number == 1 else 's'} ago"
-    return "just now"

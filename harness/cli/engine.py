@@ -6,6 +6,7 @@ The engine itself is `harness.run.pipeline`; tests put another one into click's 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,10 +22,11 @@ from harness.cli import say
 from harness.cli.progress import Progress, make_progress
 from harness.cli.results import result_directory
 from harness.cli.signals import stopping
-from harness.errors import ExitCode, HarnessError
+from harness.errors import Cancelled, ExitCode, HarnessError
 from harness.events import Emit
 from harness.host.cache import Cache, default_root
 from harness.host.process import Processes, Stop
+from harness.host.sessions import this_session
 from harness.model import Boot, CommandResult, MutantsResult, Outcome, RunResult
 from harness.run.goal import Goal
 
@@ -92,6 +94,7 @@ class Engine(Protocol):
         emit: Emit,
         command: tuple[str, ...],
         publish: Publish,
+        resume: bool = False,
     ) -> RunResult: ...
 
     def open_guest(
@@ -145,7 +148,8 @@ def engine_of(context: click.Context) -> Engine:
 @contextmanager
 def session(context: click.Context) -> Iterator[Session]:
     """Signals, processes, cache and progress; all ended when it is left."""
-    stop = Stop()
+    stop, root = Stop(), default_root()
+    own = this_session(root)
     progress = make_progress(sys.stderr)
 
     def first(name: str) -> None:
@@ -158,21 +162,27 @@ def session(context: click.Context) -> Iterator[Session]:
 
     with (
         stopping(stop, first, second),
-        Processes(stop) as processes,
-        Cache(default_root(), stop) as cache,
+        Processes(stop, own) as processes,
+        Cache(root, stop, own) as cache,
     ):
+        cache.tell(command=command_line(context))
         yield Session(engine_of(context), processes, cache, progress)
 
 
-def run_to(context: click.Context, plan: Plan, goal: Goal, *, as_json: bool) -> ExitCode:
-    """Run a plan up to `goal`, leave its results in a directory, and show them."""
+def run_to(context: click.Context, plan: Plan, goal: Goal, *, as_json: bool, resume: bool = False) -> ExitCode:
+    """Run a plan up to `goal`, leave its results in a directory, and show them; `resume`: go on with the one there."""
     with (
         session(context) as now,
-        result_directory(plan.out, cwd=Path.cwd(), now=datetime.now()) as directory,
+        result_directory(plan.out, cwd=Path.cwd(), now=datetime.now(), resume=resume) as directory,
     ):
+        now.cache.tell(command=command_line(context), directory=str(directory.absolute()))
         try:
-            result = perform(context, now, plan, goal, directory, lambda found: publish(found, directory))
-        except HarnessError:
+            result = perform(
+                context, now, plan, goal, directory, lambda found: publish(found, directory), resume=resume
+            )
+        except HarnessError as error:
+            if isinstance(error, Cancelled) and (directory / "run.json").exists():
+                say.note(f"vmaharness: to go on: vmaharness run --resume {shlex.quote(str(directory))}")
             if (directory / "results.json").exists():
                 say.note(f"vmaharness: what was found out until then is in {directory}")
             raise
@@ -192,13 +202,14 @@ def _tidy(cache: Cache) -> None:
 
 
 def perform(
-    context: click.Context, now: Session, plan: Plan, goal: Goal, directory: Path, publish: Publish
-) -> RunResult:
+    context: click.Context, now: Session, plan: Plan, goal: Goal, directory: Path, publish: Publish, *,
+    resume: bool = False,
+) -> RunResult:  # fmt: skip
     """Let the engine work, with its progress shown."""
     with now.progress:
         return now.engine.run_plan(
             plan, directory=directory, goal=goal, processes=now.processes, cache=now.cache,
-            emit=now.progress.emit, command=command_line(context), publish=publish,
+            emit=now.progress.emit, command=command_line(context), publish=publish, resume=resume,
         )  # fmt: skip
 
 

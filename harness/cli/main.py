@@ -31,6 +31,7 @@ from harness.cli import (
     report,
     rerun,
     run,
+    runs,
     say,
     series,
     suites,
@@ -43,7 +44,7 @@ The main job is `run`; a bare `vmaharness run` tests the project's demo series o
 it can be asked for alone: `apply`, `config`, `build`, `boot`.
 
 Exit codes: 0 passed, 1 the kernel failed, 2 what was asked for cannot be done, 3 this machine cannot do it,
-4 nothing was tested, 130 interrupted.
+4 nothing was tested, or not everything, 130 interrupted.
 """
 
 
@@ -123,7 +124,7 @@ def cli() -> None:
 
 for verb in (
     run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, mutants.mutants, doctor.doctor,
-    report.report, compare.compare, series.series, suites.suites, plan.plan, cache.cache,
+    report.report, compare.compare, runs.runs, runs.ps, runs.gc, series.series, suites.suites, plan.plan, cache.cache,
     man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)

@@ -42,6 +42,7 @@ def mutants(context: click.Context, /, names: tuple[str, ...], all_cases: bool, 
         session(context) as now,
         result_directory(plan.out, cwd=Path.cwd(), now=datetime.now()) as directory,
     ):
+        now.cache.tell(command=command_line(context), directory=str(directory.absolute()))
         try:
             with now.progress:
                 result = now.engine.run_mutants(

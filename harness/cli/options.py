@@ -98,6 +98,10 @@ PLAN_FLAGS = (
         {"is_flag": True},
     ),
     PlanFlag(
+        ("budget",), ("--budget",), "How long new work may be begun, such as 20m or 1h30m; what is left out is "
+        "reported.", {"metavar": "TIME"},
+    ),
+    PlanFlag(
         ("merged",), ("--merged/--not-merged",), "The tree has the series already: test it as it stands.",
         {"is_flag": True},
     ),
@@ -227,7 +231,7 @@ def load_plan_of(context: click.Context, *, series: bool = True) -> Plan:
     from harness.plan.load import load_plan  # noqa: PLC0415 - start-up time
 
     named = context.params.get("plan")
-    overrides = _overrides(context)
+    overrides = overrides_of(context)
     said = {override.key for override in overrides}
     if not series:
         overrides = [*overrides, _override(("series",), None, "--series")]
@@ -239,7 +243,7 @@ def load_plan_of(context: click.Context, *, series: bool = True) -> Plan:
 
 def said_by_flag(context: click.Context, key: tuple[str, ...]) -> bool:
     """Whether a flag or its environment variable said this key."""
-    return key in {override.key for override in _overrides(context)}
+    return key in {override.key for override in overrides_of(context)}
 
 
 def _plan_file(named: str | None) -> Path:
@@ -250,7 +254,8 @@ def _plan_file(named: str | None) -> Path:
     return registered if "/" not in named and not Path(named).exists() and registered.is_file() else Path(named)
 
 
-def _overrides(context: click.Context) -> list[Override]:
+def overrides_of(context: click.Context) -> list[Override]:
+    """What flags and their environment variables say of a plan."""
     found = []
     for flag in PLAN_FLAGS:
         value = context.params.get(flag.parameter)

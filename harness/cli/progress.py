@@ -1,7 +1,7 @@
 """Events -> what a person or a CI log sees on standard error while a run works.
 
-A terminal gets a live table of the steps that are running, with everything else scrolling above it; all other streams
-get one plain line an event.  Knows events only.
+A terminal gets a live table of the steps that are running and of how far the run is, with everything else scrolling
+above it; all other streams get one plain line an event.  Knows events only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from harness.cli.say import wants_colour
-from harness.events import Event, EventKind
+from harness.events import Event, EventKind, Outlook
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 QUIET_S = 30.0
 """A step's PROGRESS shows at most so often in a plain log."""
+
+OUTLOOK_S = 60.0
+"""How far the run is shows at most so often there."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
@@ -55,6 +58,22 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def rough(seconds: float) -> str:
+    """Seconds of the future, as exactly as they are known."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def outlook_text(outlook: Outlook, since_s: float) -> str:
+    """`12 of 30 steps done, 3 running, 15 left; about 4 min`, so many seconds after it was said."""
+    if not outlook.seconds and outlook.unknown:
+        return outlook.text  # nothing like it was ever measured
+    bound = "at least" if outlook.unknown else "about"
+    return f"{outlook.text}; {bound} {rough(outlook.seconds - since_s)}"
 
 
 def printable(text: str) -> str:
@@ -93,6 +112,8 @@ class PlainProgress:
         self._clock = clock
         self._began = clock()
         self._said: dict[str, float] = {}
+        self._outlook: tuple[Outlook, float] | None = None  # and when it was said
+        self._shown = self._began
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -106,6 +127,11 @@ class PlainProgress:
     def emit(self, event: Event) -> None:
         with self._lock:
             now = self._clock()
+            if event.outlook is not None:
+                self._outlook = event.outlook, now
+            self._show_outlook(now)
+            if event.kind is EventKind.OUTLOOK:
+                return
             quiet = now - self._said.get(event.step, now - QUIET_S) < QUIET_S
             if event.kind is EventKind.PROGRESS and quiet:
                 return
@@ -115,6 +141,15 @@ class PlainProgress:
     def say(self, text: str) -> None:
         with self._lock:
             self._write([printable(text)], self._clock())
+
+    def _show_outlook(self, now: float) -> None:
+        """Now and then, whatever happens just then."""
+        if self._outlook is None or now - self._shown < OUTLOOK_S:
+            return
+        outlook, said = self._outlook
+        self._shown = now
+        if outlook.running or outlook.left:
+            self._write([outlook_text(outlook, now - said)], now)
 
     def _write(self, lines: list[str], now: float) -> None:
         stamp = f"[{now - self._began:8.1f}] "
@@ -142,6 +177,7 @@ class LiveProgress:
         self._clock = clock
         self._began = clock()
         self._steps: dict[str, _Step] = {}
+        self._outlook: tuple[Outlook, float] | None = None  # and when it was said
         self._lock = threading.RLock()
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._live = Live(
@@ -158,10 +194,14 @@ class LiveProgress:
     ) -> None:
         with self._lock:
             self._steps.clear()
+            self._outlook = None
         self._live.stop()
 
     def emit(self, event: Event) -> None:
         with self._lock:
+            if event.outlook is not None:
+                self._outlook = event.outlook, self._clock()
+                return
             if event.kind is EventKind.STARTED:
                 self._steps[event.step] = _Step(self._clock(), event.last_s, printable(event.text))
                 return
@@ -195,7 +235,13 @@ class LiveProgress:
             for name, step in self._steps.items():
                 last = f" of {duration(step.last_s)}" if step.last_s else ""
                 table.add_row(f"{duration(now - step.began)}{last}", Text(printable(name)), Text(step.doing))
-        return table
+            if self._outlook is None:
+                return table
+            outlook, said = self._outlook
+            whole = Table.grid()
+            whole.add_row(table)
+            whole.add_row(Text(outlook_text(outlook, now - said), style="bold"))
+            return whole
 
 
 def _style(event: Event) -> str:

@@ -6,10 +6,12 @@ Knows names of files, not what is in them.
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from harness.errors import InfraError, UserError
 from harness.host.cache import remove_tree
@@ -19,14 +21,14 @@ MARK = ".vmaharness"
 
 OURS = (
     "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
-    "mutants.json", "mutant-*", "unmutated",
+    "run.json", "answers-*.json", "patch-*/", "mutants.json", "mutant-*", "unmutated",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""
 
 
 @contextmanager
-def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[Path]:
-    """The directory for this run's results.
+def result_directory(out: str | None, *, cwd: Path, now: datetime, resume: bool = False) -> Iterator[Path]:
+    """The directory for this run's results; `resume`: what an earlier run left there is gone on with.
 
     Raises UserError when `out` has files but none of an earlier run, or another run writes there; InfraError when it
     cannot be made.  A directory that was made here and got no files is removed again.
@@ -40,11 +42,10 @@ def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[P
     except OSError as error:
         raise InfraError(f"cannot write results to {path}: {error.strerror}", fix="choose another --out") from error
     with mark:
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"another run is writing to {path}", fix="choose another --out") from error
-        _clear(path)
+        if not _lock(mark):
+            raise UserError(f"another run is writing to {path}", fix="choose another --out")
+        if not resume:
+            _clear(path)
         try:
             yield path
         finally:
@@ -52,6 +53,18 @@ def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[P
                 (path / MARK).unlink()
                 with suppress(OSError):
                     path.rmdir()
+
+
+def _lock(mark: IO[str]) -> bool:
+    """Lock a file; once more after a moment, for `vmaharness runs` holds it as long as it takes to see who does."""
+    for wait_s in (0.1, 0.3, 0):
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(wait_s)
+        else:
+            return True
+    return False
 
 
 def _new_name(cwd: Path, now: datetime) -> Path:

@@ -5,7 +5,8 @@ Layout below `root` (default ~/.cache/vmaharness, or VMAHARNESS_CACHE)::
     checkouts/NAME/N/    work copies of a kernel tree, kept between runs; N.lock is held by the run that uses one
     store/KIND/KEY/      finished entries; `.complete` lists their files, and is written before the publishing rename
     locks/KIND-KEY.lock  held (flock) while an entry is being made, so two runs never make the same thing twice
-    scratch/PID-XXXX/    work in progress of one process; `owner.lock` is held as long as that process lives
+    scratch/PID-XXXX/    work in progress of one process; `owner.lock` is held as long as that process lives, and
+                         `owner.json` says what it is doing
 
 A killed run leaves scratch behind; the next one finds its lock free and removes it.  flock is released by the
 kernel whatever killed the holder, so no lock outlives its process.
@@ -14,6 +15,7 @@ kernel whatever killed the holder, so no lock outlives its process.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -25,9 +27,13 @@ from pathlib import Path
 
 from harness.errors import InfraError
 from harness.host.process import Stop
+from harness.host.sessions import Session, this_session
 
 COMPLETE = ".complete"
 """What makes an entry whole: the sizes and hashes of its files.  Written last; touched when the entry is used."""
+
+OWNER = "owner.json"
+"""What a process that uses the cache says of itself, in its scratch directory."""
 
 _CHANGING = "repo.git"  # a repository, which git keeps and checks itself
 
@@ -58,10 +64,12 @@ def remove_tree(path: Path) -> None:
 class Cache:
     """One process's view of the cache.  Use as a context manager: its scratch space goes when it is left."""
 
-    def __init__(self, root: Path, stop: Stop | None = None) -> None:
+    def __init__(self, root: Path, stop: Stop | None = None, session: Session | None = None) -> None:
+        """`session` is that of the programs that are started beside it."""
         self.root = root
+        self.session = session or this_session(root)
         self._stop = stop or Stop()
-        self._scratch = root / "scratch" / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._scratch = root / "scratch" / self.session.name
         self._owner: object | None = None
 
     def __enter__(self) -> Cache:
@@ -94,6 +102,12 @@ class Cache:
             lock = filelock.FileLock(path / "owner.lock")
             with suppress(filelock.Timeout, OSError), lock.acquire(timeout=0):
                 remove_tree(path)
+
+    def tell(self, **what: object) -> None:
+        """Say what this process is doing, for whoever looks what runs (`vmaharness ps`)."""
+        draft = self._scratch / "owner.draft"
+        draft.write_text(json.dumps(what))
+        draft.replace(self._scratch / OWNER)
 
     def scratch(self, name: str) -> Path:
         """A new empty directory for work in progress, gone at the end of the process; short, for socket paths."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import Cancelled, InfraError
+from harness.host.sessions import VARIABLE, Session
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 # What passes between this module and the keepers; described there.
@@ -160,12 +161,13 @@ class Child:
 class _Nursery:
     """The process whose forks keep programs; it ends when this end of its socket is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: Mapping[str, str]) -> None:
         self._stream, theirs = socket.socketpair()
         self._lock = threading.Lock()
+        self._mark = mark
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_KEEPER)],
+                [sys.executable, "-I", "-S", str(_KEEPER)], env={**os.environ, **mark},
                 stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
@@ -174,7 +176,7 @@ class _Nursery:
     ) -> Child:
         """A program with `fds` of ours under their numbers; 0, 1 and 2 come first.  OSError when it cannot be."""
         numbers = list(fds)
-        variables = os.environ if env is None else env
+        variables = {**(os.environ if env is None else env), **self._mark}
         words = [
             str(cwd or Path.cwd()), " ".join(map(str, numbers[3:])),
             *argv, *(f"{name}={value}" for name, value in variables.items()),
@@ -221,8 +223,10 @@ def _drain(stream: IO[bytes], keep: list[bytes], log: IO[bytes] | None, on_line:
 class Processes:
     """Starts programs and ends those that are left when it is closed."""
 
-    def __init__(self, stop: Stop | None = None) -> None:
+    def __init__(self, stop: Stop | None = None, session: Session | None = None) -> None:
+        """All programs have the mark of `session` in their environment; none where that is None."""
         self.stop = stop or Stop()
+        self.mark = {VARIABLE: session.mark} if session is not None else {}
         self._children: set[Child] = set()
         self._nursery: _Nursery | None = None
         self._lock = threading.Lock()
@@ -283,7 +287,7 @@ class Processes:
             if self._nursery is not None and not self._nursery.is_alive():
                 self._nursery.close()
                 self._nursery = None
-            self._nursery = self._nursery or _Nursery()
+            self._nursery = self._nursery or _Nursery(self.mark)
             return self._nursery
 
     def forget(self, child: Child) -> None:

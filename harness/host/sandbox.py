@@ -8,7 +8,7 @@ an ordinary user.  Knows nothing of what runs inside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.host.process import Processes
@@ -26,10 +26,14 @@ _SWITCHES = (
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """How programs are confined: `mode` is "bubblewrap", "off" (not wanted) or "unavailable"; `note` says why not."""
+    """How programs are confined: `mode` is "bubblewrap", "off" (not wanted) or "unavailable"; `note` says why not.
+
+    `mark` is what tells whose programs they are: all else of the environment is cleared.
+    """
 
     mode: str
     note: str = ""
+    mark: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -49,10 +53,10 @@ class Sandbox:
     ) -> list[str]:
         """The command line that runs `argv` in `cwd`, confined where that is possible.
 
-        The program's environment is PATH, LC_ALL, HOME (which does not exist) and `env`, confined or not.  Where it is
-        not confined it can write wherever the user can.  The directories must exist.
+        The program's environment is PATH, LC_ALL, HOME (which does not exist), `env` and the mark, confined or not.
+        Where it is not confined it can write wherever the user can.  The directories must exist.
         """
-        variables = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", **(env or {})}
+        variables = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", **(env or {}), **self.mark}
         words = [str(word) for word in argv]
         if not self.active:
             return ["env", "-i", "-C", str(cwd), *(f"{name}={value}" for name, value in variables.items()), *words]
@@ -87,12 +91,12 @@ def _system_mounts() -> list[str]:
 def probe(processes: Processes, *, wanted: bool) -> Sandbox:
     """Find out by trying whether programs can be confined on this host."""
     if not wanted:
-        return Sandbox("off", "programs of the tree under test ran unconfined, as asked for")
-    sandbox = Sandbox("bubblewrap")
+        return Sandbox("off", "programs of the tree under test ran unconfined, as asked for", processes.mark)
+    sandbox = Sandbox("bubblewrap", mark=processes.mark)
     tried = processes.run(sandbox.wrap(["true"], cwd=Path("/"), writable=()), deadline_s=20)
     if tried.ok:
         return sandbox
-    return Sandbox("unavailable", _why_not(tried.exit_code, tried.words))
+    return Sandbox("unavailable", _why_not(tried.exit_code, tried.words), processes.mark)
 
 
 def _why_not(exit_code: int, words: str) -> str:

@@ -55,6 +55,18 @@ _OBJECT = re.compile(r"  (?:CC|AS) ")
 _OUT_OF_MEMORY = re.compile(
     r"Killed signal terminated program|: fatal error: Killed|virtual memory exhausted|out of memory allocating"
 )
+# What a failure does not come from the tree alone with: the next try may go well, so it is made.  A program or a
+# library that the host lacks is one, a header of the kernel none.
+_MACHINE = re.compile(
+    r"Cannot allocate memory|Resource temporarily unavailable|Too many open files|Disk quota exceeded"
+    r"|Read-only file system|Input/output error|No space left on device|internal compiler error"
+    r"|\b(?:Killed|Terminated|Hangup|Interrupt|Segmentation fault|Bus error|Illegal instruction)\b"
+    r"|command not found|: not found$|[Pp]lease install|cannot find -l|Permission denied"
+    r"|^(?!.*fatal error: (?:linux|asm|asm-generic|generated|trace|uapi|vdso)/).*: No such file or directory",
+    re.MULTILINE,
+)
+_BROKEN = "failed"  # the kind of cache entries of kernels that do not compile
+_UNCONFIGURED = "unconfigured"  # there: the tree's own kconfig failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,8 @@ class Builder:
         with self._cache.lock(f"config-{order.key}"):
             if (entry := self._cache.find("config", order.key)) is not None:
                 return entry / "config", True
+            if (broken := self._broken(order)) is not None:
+                return (None if (broken.directory / _UNCONFIGURED).exists() else broken.config), True
             with self._objects(order, source) as (checkout, objects):
                 log = self._cache.scratch("config") / "log"
                 work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, lambda: 0, say)
@@ -131,7 +145,7 @@ class Builder:
         self, applied: AppliedTree, arch: Arch, profile: Profile, *,
         source: Callable[[], Path], jobs: int, nice: Callable[[], int], say: Say, log: Path,
     ) -> Build:  # fmt: skip
-        """The build, made now unless it is there already; its log is written to `log` as it comes.
+        """The build, good or bad, made now unless it is there already; its log is written to `log` as it comes.
 
         `source` gives a full checkout, which is only read but for a directory in it, where the work happens.  `jobs` 0
         uses every CPU; `nice` is asked when make starts.
@@ -142,6 +156,9 @@ class Builder:
             if (found := self._find(order)) is not None:
                 shutil.copyfile(found.log, log)
                 return self._own(found, order)
+            if (broken := self._broken(order)) is not None:
+                shutil.copyfile(broken.log, log)
+                return broken
             with self._objects(order, source) as (checkout, objects):
                 log.write_bytes(b"")
                 work = _Work(self._processes, self._cache, self._sandbox, order, checkout, objects, log, nice, say)
@@ -182,6 +199,11 @@ class Builder:
             build = _load(entry, order)
         return build
 
+    def _broken(self, order: _Order) -> Build | None:
+        """What became of this very tree, where it does not compile."""
+        entry = self._cache.find(_BROKEN, order.key)
+        return _load(entry, order) if entry is not None else None
+
     def _own(self, found: Build, order: _Order) -> Build:
         """The build under its own name from now on, where it was found under another tree's; the lock is held."""
         if found.directory.name == order.key:
@@ -217,7 +239,8 @@ def _load(entry: Path, order: _Order) -> Build | None:
         build = _from_record(json.loads((entry / _RECORD).read_text()), entry, order)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # made by another version: made again
-    return build if build.image is not None and build.image.is_file() and build.log.is_file() else None
+    whole = build.image.is_file() if build.image is not None else build.outcome is Outcome.FAIL
+    return build if whole and build.log.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +265,8 @@ class _Work:
         else:
             steps.append(self.configure(jobs))
             if not steps[0].ok:
-                return self._finish(config if config.is_file() else self._requested, steps, started)
+                config = config if config.is_file() else self._requested
+                return self._finish(config, steps, started, configured=False)
         proven = config.read_bytes()
         steps.append(self._run([self.order.info.image_target], jobs, {}))
         if config.read_bytes() != proven:  # kconfig reads it once more before compiling
@@ -319,7 +343,7 @@ class _Work:
     def _kind(self) -> str:
         return re.sub(r"[^\w.-]", "_", f"{self.order.info.arch}-{self.order.profile.name}")
 
-    def _finish(self, config: Path, steps: list[Completed], started: float) -> Build:
+    def _finish(self, config: Path, steps: list[Completed], started: float, *, configured: bool = True) -> Build:
         """Judge the steps and keep what is of use."""
         text = self.log.read_text(errors="replace")
         if "No space left on device" in text:
@@ -328,6 +352,8 @@ class _Work:
         image, good = objects / self.order.info.image_path, all(step.ok for step in steps)
         if not good and _OUT_OF_MEMORY.search(text):
             raise InfraError("the machine ran out of memory while compiling", fix="use fewer jobs: --jobs 1")
+        if (killed := steps[-1].exit_code - 128) > 0:
+            raise InfraError(f"make was ended by signal {killed} while compiling", detail=text[-2000:])
         messages = parse_messages(self.objects.hear(text.splitlines(), self.source), self.source, objects)
         self.objects.good = self.objects.compiled = good
         if good and not image.is_file():
@@ -360,7 +386,11 @@ class _Work:
         (entry / _RECORD).write_text(json.dumps(_record(build), indent=1) + "\n")
         if good:
             self._note_reads(entry)
-        return _moved(build, self.cache.publish("build", self.order.key, entry)) if good else build
+        elif _MACHINE.search(text):
+            return build
+        elif not configured:
+            (entry / _UNCONFIGURED).touch()
+        return _moved(build, self.cache.publish("build" if good else _BROKEN, self.order.key, entry))
 
     def _note_reads(self, entry: Path) -> None:
         """What the next tree is held against."""
@@ -431,7 +461,7 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
     build = Build(
         **fields,  # type: ignore[arg-type]
         messages=tuple(CompilerMessage(**message) for message in messages),
-        directory=entry, image=entry / _image_name(order.info), vmlinux=entry / "vmlinux", config=entry / "config",
+        directory=entry, image=None, vmlinux=None, config=entry / "config",
         log=entry / "build.log", cached=True, toolchain=order.tools,
     )  # fmt: skip
     # Another profile with the same requests is the same kernel.
@@ -441,6 +471,7 @@ def _from_record(record: dict[str, object], entry: Path, order: _Order) -> Build
 def _moved(build: Build, entry: Path) -> Build:
     vmlinux = entry / "vmlinux"
     return replace(
-        build, directory=entry, image=entry / _image_name(ARCHES[build.arch]),
+        build, directory=entry,
+        image=entry / _image_name(ARCHES[build.arch]) if build.outcome is Outcome.PASS else None,
         vmlinux=vmlinux if vmlinux.is_file() else None, config=entry / "config", log=entry / "build.log",
     )  # fmt: skip

@@ -20,6 +20,9 @@ from harness.model import AppliedTree
 NAME = "linux"
 """The work copy's directory."""
 
+INDEX, CHANGING = "index", "changing"
+"""git's index of the work copy's files, and what is there while they are changed."""
+
 OBJECTS, NOTE = "objects-", ".note"
 """Begins the names of what builds keep in the work copy, ends those of notes beside it (`harness.kernel.objects`)."""
 
@@ -43,11 +46,9 @@ def write_files(applied: AppliedTree, place: Path, *, processes: Processes) -> P
 
     A run that was killed in the middle leaves `changing` behind, and what it left is thrown away.
     """
-    files, index, changing = place / NAME, place / "index", place / "changing"
-    interrupted = changing.exists()
-    for leftover in (*place.iterdir(), *files.glob(f"{OBJECTS}*")):
-        if interrupted or not (leftover in (files, index) or _is_usable(leftover, files)):
-            remove_tree(leftover)
+    files, index, changing = place / NAME, place / INDEX, place / CHANGING
+    for leftover in interrupted(place):
+        remove_tree(leftover)
     files.mkdir(exist_ok=True)
     changing.touch()
     git = Git(processes, applied.repo)
@@ -70,6 +71,18 @@ def _leave_room(git: Git, commit: str) -> None:
         if name.startswith(OBJECTS):
             what = f"the tree has {name} at its top: builds keep their objects under such names"
             raise UserError(what, fix="call it something else")
+
+
+def interrupted(place: Path) -> list[Path]:
+    """What there is in the place of a work copy that a run was killed in the middle of, and is of no use to the next.
+
+    The caller holds the place.
+    """
+    if (place / CHANGING).exists():
+        return list(place.iterdir())
+    files = place / NAME
+    found = (*place.iterdir(), *files.glob(f"{OBJECTS}*"))
+    return [path for path in found if not (path in (files, place / INDEX) or _is_usable(path, files))]
 
 
 def _is_usable(path: Path, files: Path) -> bool:

@@ -125,6 +125,16 @@ class Git:
         return done
 
 
+def left_by_git(repository: Path) -> list[Path]:
+    """What a git that was killed has left in a repository: locks, which would stop the next one, and half a pack.
+
+    The caller has made sure that no git is at work there.
+    """
+    packs = (repository / "objects" / "pack").glob("tmp_*")
+    locks = (path for path in repository.rglob("*.lock") if "objects" not in path.relative_to(repository).parts)
+    return sorted([*locks, *packs])
+
+
 def blobs_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, str]:
     """The blob of each path in a commit, asked in one go; "" where there is no file.  Raises InfraError."""
     # git reads a line for each, and takes a path that begins with a dot and a slash for one relative to somewhere.

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InfraError
 from harness.kernel.git import Git
 
-_NEVER = ("Documentation/", "LICENSES/", "tools/testing/")
+NEVER = ("Documentation/", "LICENSES/", "tools/testing/")
 _TOP = ("MAINTAINERS", "CREDITS", "README", "COPYING", ".mailmap", ".gitignore")
-_ALWAYS = ("scripts/", "tools/", "usr/", "certs/")  # host programs, and what they make of lists and tables
+ALWAYS = ("scripts/", "tools/", "usr/", "certs/")  # host programs, and what they make of lists and tables
 _OF_MAKE = ("Kconfig", "Makefile", "Kbuild")  # how their files' names begin
 _ALL_ZERO = "0" * 40
 
@@ -95,19 +95,28 @@ def reads_of(objects: Path, source: Path) -> frozenset[str]:
     return frozenset(path.decode("utf-8", "surrogateescape") for path in found)
 
 
-def makes_the_same(differing: Iterable[Difference], reads: frozenset[str]) -> bool:
-    """Whether a tree makes the kernel that was built of another, by what that build read."""
-    return bool(reads) and not any(_is_read(path, reads, alone=alone) for path, alone in differing)
+def makes_the_same(
+    differing: Iterable[Difference], reads: frozenset[str], *, always: Sequence[str] = ALWAYS,
+    never: Sequence[str] = NEVER,
+) -> bool:  # fmt: skip
+    """Whether a tree makes what was built of another, by what that build read.
+
+    `always` and `never` begin the paths of files that count as read, or do not, whatever is noted of them; those of a
+    kernel where nothing is said.
+    """
+    return bool(reads) and not any(
+        _is_read(path, reads, alone, tuple(always), tuple(never)) for path, alone in differing
+    )
 
 
-def _is_read(path: str, reads: frozenset[str], *, alone: bool) -> bool:
+def _is_read(path: str, reads: frozenset[str], alone: bool, always: tuple[str, ...], never: tuple[str, ...]) -> bool:
     """Whether a change of a file may make a difference; `alone`: only one of the trees has it."""
     name = PurePosixPath(path)
     if name.name.startswith(_OF_MAKE):
         return True
-    if path in _TOP or path.startswith(_NEVER):
+    if path in _TOP or path.startswith(never):
         return False
-    if path.startswith(_ALWAYS) or name.suffix not in (".c", ".S", ".h"):
+    if path.startswith(always) or name.suffix not in (".c", ".S", ".h"):
         return True
     # A new header may stand before one of the same name that was read.
     return path in reads or (alone and name.suffix == ".h")

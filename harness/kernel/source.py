@@ -23,7 +23,7 @@ from harness.host.apt import SUITES, DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel import importing
-from harness.kernel.git import Git, make_repository
+from harness.kernel.git import Git, left_by_git, make_repository
 from harness.model import Arch, Package, Tree
 
 _KIND = "tree"
@@ -263,6 +263,8 @@ class _Resolver:
         name = f"refs/vmaharness/{hashlib.sha256(ref.encode()).hexdigest()[:32]}"
         with self.cache.lock(f"git-{key}"):
             self.say(f"fetching {ref} of {url}")
+            for left in left_by_git(entry / "repo.git"):
+                left.unlink()
             fetched = git.run_as_user(
                 "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--end-of-options",
                 url, f"+{ref}:{name}", deadline_s=_FETCH_S,

@@ -76,6 +76,15 @@ def missing_program(kind: Kind) -> str:
     return f"{kind.program} is not installed (apt-get install {kind.package})"
 
 
+def version_of(kind: Kind) -> str:
+    """What tells the program that a kind needs from another version of it; "" where it needs none, or there is none."""
+    program = shutil.which(kind.program, path=SYSTEM_PATH) if kind.program else None
+    if program is None:
+        return ""
+    found = Path(program).stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def touched(applied: AppliedTree) -> tuple[str, ...]:
     """The C files and headers of the kernel that the series changes or adds and leaves there."""
     paths: dict[str, None] = {}

@@ -46,13 +46,21 @@ def load_plan(path: Path | None, overrides: Sequence[Override] = (), *, cwd: Pat
     if path is not None:
         document = read_document(path)
         values = _anchored(validate(Plan, document, _PARTS), path.absolute().parent).model_dump(exclude_unset=True)
+    return _anchored(_overridden(values, overrides), cwd.absolute())
+
+
+def with_overrides(plan: Plan, overrides: Sequence[Override]) -> Plan:
+    """A plan with flags over it; their paths are taken from the working directory.  Raises UserError."""
+    return _anchored(_overridden(plan.model_dump(), overrides), Path.cwd())
+
+
+def _overridden(values: dict[str, object], overrides: Sequence[Override]) -> Plan:
     for override in overrides:
         _put(values, override.key, override.value)
     try:
-        plan = Plan.model_validate(values)
+        return Plan.model_validate(values)
     except ValidationError as error:
         raise _flag_error(error, overrides) from None
-    return _anchored(plan, cwd.absolute())
 
 
 def validate(model: type[_Model], document: Document, parts: Parts | None = None) -> _Model:

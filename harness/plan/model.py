@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from harness.model import Arch, GuestConfig
 
 _MEMORY = re.compile(r"([1-9][0-9]{0,6})([MG])")
+_DURATION = re.compile(r"(?=.)(?:([0-9]{1,3})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,7})s)?")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 SMALLEST_GUEST_MIB = 128
 LARGEST_GUEST_MIB = 1024 * 1024
@@ -46,6 +47,17 @@ def memory_mib(size: str) -> int:
     if not SMALLEST_GUEST_MIB <= mib <= LARGEST_GUEST_MIB:
         raise ValueError(f"must be {SMALLEST_GUEST_MIB}M to {LARGEST_GUEST_MIB // 1024}G, not {size}")
     return mib
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a time such as 20m, 90s or 1h30m; raises ValueError for anything else, and for none."""
+    match = _DURATION.fullmatch(text)
+    seconds = (
+        sum(int(part or 0) * size for part, size in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    )
+    if not seconds:
+        raise ValueError(f"must be a time such as 20m, 90s or 1h30m, not {text!r}")
+    return float(seconds)
 
 
 DEFAULT_SEEDS = (1, 2, 3, 4)
@@ -231,6 +243,14 @@ class Plan(_Part):
         "the whole series is, and what fails is traced to its patch.",
         examples=[True],
     )
+    budget: str | None = Field(
+        default=None,
+        description="How long the run may begin new work: a number and h, m or s, or several of them. Steps and the "
+        "commands of guests are taken in the order of the quickest answers, by the times that they took before. When "
+        "it is used up no step is begun, guests end after their present command, and what was left out is reported: "
+        "never as passed. null: as long as it takes (docs/long-runs.md).",
+        examples=["20m", "1h30m"],
+    )
     base_fix: Text = Field(
         default="auto",
         description="Patches applied before the series so that the base itself works: a directory, none, or auto for "
@@ -358,9 +378,24 @@ class Plan(_Part):
         return value
 
     @property
+    def budget_s(self) -> float | None:
+        """The budget in seconds; None where there is none."""
+        return duration_s(self.budget) if self.budget is not None else None
+
+    @property
     def guest_seeds(self) -> tuple[int, ...]:
         """The seeds to run at; empty where guests are no exact ones."""
         return (self.seeds or DEFAULT_SEEDS) if self.exact else ()
+
+    @field_validator("budget", mode="after")
+    @classmethod
+    def _budget_is_a_time(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                duration_s(value)
+        except ValueError as error:
+            raise PydanticCustomError("budget", "{why}", {"why": str(error)}) from error
+        return value
 
     @field_validator("series", mode="after")
     @classmethod

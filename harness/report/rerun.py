@@ -14,7 +14,9 @@ from pathlib import Path
 from harness.model import Case, RunResult, SuiteResult
 from harness.report.files import KERNEL_SUITE, target_of
 
-_NARROWING = frozenset({"--arch", "--profile", "--suite", "--check", "--case", "--out"})  # each takes a value
+_NARROWING = frozenset(
+    {"--arch", "--profile", "--suite", "--check", "--case", "--out", "--budget"}
+)  # each takes a value
 _FLAGS = frozenset({"--json"})
 SERIES_SUITE = "series"  # tree and patches, on the host
 CHECKS_SUITE = "checks"  # the series without a guest, on the host

@@ -101,7 +101,7 @@ def _verdict(result: RunResult, paint: Paint, width: int) -> list[str]:
     if result.outcome is Outcome.PASS:
         word, sgr = "PASS", _GOOD
     elif result.outcome in (Outcome.NOT_RUN, Outcome.SKIP):
-        word, sgr = "NOTHING RAN", _BAD
+        word, sgr = "INCOMPLETE" if result.left_out else "NOTHING RAN", _BAD
     else:
         word, sgr = ("FAIL" if result.outcome.blames_kernel else "ERROR"), _BAD
     indent = " " * (len(word) + 2)
@@ -268,6 +268,11 @@ def _left_out(result: RunResult, width: int) -> list[str]:
         _cut(f"{WORDS[outcome].capitalize()}: {count(number, 'case')} of {name}: {why}", width)
         for (outcome, name, why), number in list(reasons.items())[:_MOST_REASONS]
     ]
+    if result.left_out:
+        lines = [
+            *_wrap(f"No time was left for: {', '.join(map(one_line, result.left_out))}", width, "    ", ""),
+            *lines,
+        ]
     more = len(reasons) - _MOST_REASONS
     return [*lines, f"… and {count(more, 'reason')} more: see results.json"] if more > 0 else lines
 

@@ -55,9 +55,9 @@ class BaselineSteps:
             for target in self._steps.targets:
                 if target.test is not None:
                     name = f"compare {target.name}"
-                    self._steps.add(name, self._decision_for(target), needs=[target.test])
+                    self._steps.add(name, self._decision_for(target), needs=[target.test], always=True)
             if self._steps.host_vma is not None:
-                self._steps.add("compare vma on the host", self._decide_host, needs=[self._steps.host_vma])
+                self._steps.add("compare vma on the host", self._decide_host, needs=[self._steps.host_vma], always=True)
 
     def ask(self, of: Target, result: TargetResult) -> None:
         """Have the base seen on a target if a result of a tree with some of the patches wants to be compared.
@@ -146,7 +146,9 @@ class BaselineSteps:
             if found is None:
                 own.add_kernel(target)
                 assert target.test is not None
-                result = own.add(f"result {target.name}", lambda _: self._keep(key, target), needs=[target.test])
+                result = own.add(
+                    f"result {target.name}", lambda _: self._keep(key, target), needs=[target.test], always=True
+                )
                 self._results[target.name] = result
             return found
 
@@ -168,7 +170,8 @@ class BaselineSteps:
         """The result of a target, kept if all of it is the kernel's doing."""
         assert self._own is not None
         result = target_result(target)
-        kept.keep(self._cache, KIND, key, result, self._own.layout.directory)
+        if not self._own.tester.budget.spent():  # what failed may not have been tried again
+            kept.keep(self._cache, KIND, key, result, self._own.layout.directory)
         return result
 
     # --- what it gave -----------------------------------------------------------------------------------------

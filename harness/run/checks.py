@@ -8,20 +8,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel.checkpatch import Checkpatch, PatchText, texts_of
-from harness.kernel.touched import KINDS, Kind, ObjectCompiler
+from harness.kernel.touched import KINDS, Kind, ObjectCompiler, version_of
 from harness.model import AppliedTree, Case, CompilerMessage, Outcome, SuiteResult
+from harness.run import kept
 from harness.run.graph import Node, Report
 from harness.run.object_checks import Base, ObjectCheck
 from harness.run.outcomes import done, no_result
 from harness.run.steps import Steps
 from harness.series.lint import CONTEXT_LINES, side_effects
 from harness.verdict.checks import SUITE, case_of, note_of
+
+KIND = "check"  # of cache entries
 
 
 @dataclass(slots=True)
@@ -48,7 +52,8 @@ class CheckSteps:
         kinds = {kind.name: kind for kind in KINDS}
         for name in self._steps.plan.checks:
             if name in makers:
-                self._nodes[name] = self._steps.add(f"check {name}", makers[name], needs=[self._steps.applied])
+                work = self._once(makers[name], "patches", partial(list[object], [name]))
+                self._nodes[name] = self._steps.add(f"check {name}", work, needs=[self._steps.applied])
             else:
                 self._add_kind(kinds[name])
 
@@ -61,7 +66,8 @@ class CheckSteps:
             compiler = ObjectCompiler(self._processes, self._cache, steps.sandbox, steps.jobs)
             check = ObjectCheck(kind, arch, profile, steps.plan.strict, compiler, self._processes)
             name = kind.name if kind.foreign else f"{kind.name} {arch}"
-            self._nodes[name] = steps.add(f"check {name}", self._compile(check), needs=needs, uses="compile")
+            work = self._once(self._compile(check), "files", self._made_of(check))
+            self._nodes[name] = steps.add(f"check {name}", work, needs=needs, uses="compile")
 
     def _compile(self, check: ObjectCheck) -> Callable[[Report], Found]:
         def run(report: Report) -> Found:
@@ -71,8 +77,32 @@ class CheckSteps:
                 tree = self._base.applied(applied, self._steps.base_fix.value, report.say)
                 return tree, self._base.source(tree, report.say)
 
-            cases = check.run(applied, self._steps.source(self._steps.applied, report), base, report.say)
-            return _told(Found(cases), report, "files")
+            return Found(check.run(applied, self._steps.source(self._steps.applied, report), base, report.say))
+
+        return run
+
+    def _made_of(self, check: ObjectCheck) -> Callable[[], list[object]]:
+        """What the answer of a compile comes from, beside the series."""
+
+        def parts() -> list[object]:
+            key = self._steps.builder.key(self._steps.applied.value, check.arch, check.profile)
+            return [check.kind.name, check.arch, key, version_of(check.kind)]
+
+        return parts
+
+    def _once(
+        self, work: Callable[[Report], Found], what: str, parts: Callable[[], list[object]]
+    ) -> Callable[[Report], Found]:
+        """The work of a check, or what it gave an earlier run: `parts` is what that comes from beside the series."""
+
+        def run(report: Report) -> Found:
+            name = kept.cases_key(self._steps, *parts())
+            known = kept.load_cases(self._cache, KIND, name)
+            found = Found(*known) if known is not None else work(report)
+            report.cached = known is not None
+            if known is None:
+                kept.keep_cases(self._cache, KIND, name, found.cases, found.notes)
+            return _told(found, report, what)
 
         return run
 
@@ -137,12 +167,12 @@ class CheckSteps:
             if found.cases[-1].outcome is Outcome.PASS:
                 quiet.append((f"patch {text.name}", said))
         found.notes += [note] if (note := note_of(name, quiet)) else []
-        return _told(found, report, "patches")
+        return found
 
 
 def _told(found: Found, report: Report, what: str) -> Found:
     """The same, with a line for the progress display."""
     bad = sum(case.outcome.blames_kernel for case in found.cases)
     good = sum(case.outcome is Outcome.PASS for case in found.cases)
-    report.good, report.text = not bad, f"{good} of {len(found.cases)} {what} passed"
+    report.good, report.text = not bad, report.text or f"{good} of {len(found.cases)} {what} passed"
     return found

@@ -22,8 +22,9 @@ from harness.guest.console import EXACT_END_MARK
 from harness.guest.exact import Job, JobList, JobResult, Kept, checksum, compared
 from harness.guest.watch import untimed
 from harness.model import Arch, Boot, Case, Exact, Finding, Outcome, Proof
+from harness.run.answers import Answered
 from harness.run.probe import PROBE, KernelState, parse_probe
-from harness.run.target import LiveGuest, TargetRunner, Task
+from harness.run.target import Keep, LiveGuest, TargetRunner, Task
 from harness.verdict import console, infra, judge
 from harness.verdict.tries import merged
 
@@ -121,9 +122,9 @@ class ExactRunner(TargetRunner):
 
     def __init__(
         self, arch: Arch, profile: str, tasks: Sequence[Task], *, seed: int, start: StartExact, config_digest: str,
-        say: Say,
+        say: Say, keep: Keep | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say)
+        super().__init__(arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say, keep=keep)
         self.seed = seed
         self.races: Tally[str] = Tally()
         self.proofs: list[Proof] = []
@@ -135,12 +136,25 @@ class ExactRunner(TargetRunner):
         self._lists: list[tuple[Task, ...]] = []  # of all guests, as their boots
         self._parts: list[bytes] = []  # likewise: what of their consoles is exact
 
-    def run(self) -> None:
+    def _run_all(self) -> None:
         """Run all, then boot each guest again in which something failed."""
-        super().run()
+        super()._run_all()
         for number in range(1, len(self.boots) + 1):
             if any(case.log == self.boots[number - 1].console and _failed(case) for case in self._every_case()):
                 self._prove(number)
+
+    def go_on(self, answered: Answered) -> None:
+        super().go_on(answered)
+        by_title = {task.title: task for task in self.tasks}
+        self._lists = [tuple(by_title[title] for title in given) for given in answered.lists]
+        self.races, self.proofs = Tally(answered.races), [*answered.proofs]
+
+    def _save(self) -> None:
+        """A seed is done, or it is done again: what a guest answers, it answers at its end."""
+        if self._keep is not None and self._done:
+            lists = tuple(tuple(task.title for task in given) for given in self._lists)
+            now = replace(self._answered(), races=dict(self.races), proofs=tuple(self.proofs), lists=lists)
+            self._keep(now)
 
     def run_once(self) -> str:
         """Work in one guest alone; the checksum of what of its console is exact."""
@@ -344,6 +358,11 @@ class AllSeeds:
     @property
     def good(self) -> bool:
         return all(case.outcome in (Outcome.PASS, Outcome.SKIP) for case in (*self.kernel_cases, *self.cases))
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Nothing: the guest's own time is no measure of ours."""
+        return {}
 
     def task_of(self, suite: str, case: str) -> Task | None:
         found = (runner.task_of(suite, unseeded(case)) for runner in self._runners if case.endswith(f"@{runner.seed}"))

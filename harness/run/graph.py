@@ -2,7 +2,7 @@
 
 Typed data flow: `graph.add(...)` gives a Node, and a later step reads `node.value`.  A step that fails with an
 InfraError fails those that need it and nobody else; any other error stops the whole graph and is raised.
-Knows nothing of what the steps do.
+A budget of time may keep steps from being begun.  Knows nothing of what the steps do.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from harness.errors import Cancelled, HarnessError, InfraError
-from harness.events import Emit, Event, EventKind, Say
+from harness.errors import Cancelled, HarnessError, InfraError, LeftOut
+from harness.events import Emit, Event, EventKind, Outlook, Say
 from harness.host.process import Stop
 
 T = TypeVar("T")
+
+OUTLOOK_S = 0.25
+"""How often it is said at most how far the work is."""
 
 
 class State(Enum):
@@ -30,21 +33,33 @@ class State(Enum):
 class Report:
     """What a step can say about itself while it works; handed to its function."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, check: Callable[[str], None] = lambda _: None) -> None:
+        """`check` is asked about what the step says that it makes its value of."""
         self.say = say
+        self._check = check
         self.cached = False
         self.good = True
         self.text = ""
+        self.identity = ""  # names what it was made of, where that must not change while a run is continued
+
+    def made_of(self, identity: str) -> None:
+        """Name what the value is made of, as early as it is known.  Raises what the check raises."""
+        self.identity = identity
+        self._check(identity)
 
 
 class Node(Generic[T]):
     """One step.  `value` is there once it is done; asking for it after a failure raises that failure."""
 
-    def __init__(self, name: str, work: Callable[[Report], T], needs: Sequence[Node[Any]], uses: str) -> None:
+    def __init__(
+        self, name: str, work: Callable[[Report], T], needs: Sequence[Node[Any]], uses: str, always: bool = False
+    ) -> None:
         self.name = name
         self.needs = tuple(needs)
         self.uses = uses
+        self.always = always  # it costs nothing, and others' work would be lost without it
         self.state = State.WAITING
+        self.began = 0.0  # of time.monotonic()
         self.seconds = 0.0
         self.cached = False
         self.error: HarnessError | None = None
@@ -64,14 +79,44 @@ class Node(Generic[T]):
         self._value = self._work(report)
 
 
+class Advice(Protocol):
+    """What the graph asks while it works: about time, and whoever keeps account of the steps."""
+
+    def last_s(self, name: str) -> float:
+        """How long a step took last time; 0 if never."""
+        ...
+
+    def spent(self) -> str:
+        """Why nothing more is to be begun; "" while there is time."""
+        ...
+
+    def rank(self, node: Node[Any], nodes: Sequence[Node[Any]]) -> float:
+        """Of steps that wait for the same resource the one with the least goes first; the earlier added of equals."""
+        ...
+
+    def outlook(self, nodes: Sequence[Node[Any]], limits: Mapping[str, int]) -> Outlook:
+        """How far the work is."""
+        ...
+
+    def check(self, node: Node[Any], identity: str) -> None:
+        """What a step is made of.  What this raises is the step's error."""
+        ...
+
+    def done(self, node: Node[Any], report: Report) -> None:
+        """A step has done its work.  What this raises is the step's error."""
+        ...
+
+
 class Graph:
     """Steps and the limits on what runs at once: `limits` maps a resource to how many steps may use it together."""
 
-    def __init__(self, *, stop: Stop, emit: Emit, limits: Mapping[str, int], last_s: Mapping[str, float]) -> None:
+    def __init__(self, *, stop: Stop, emit: Emit, limits: Mapping[str, int], advice: Advice) -> None:
         self._stop = stop
         self._emit = emit
         self._limits = dict(limits)
-        self._last_s = last_s
+        self._advice = advice
+        self._spent = ""  # why nothing is begun any more
+        self._news, self._told = False, -OUTLOOK_S
         self._nodes: list[Node[Any]] = []
         self._changed = threading.Condition()
         self._fatal: BaseException | None = None
@@ -85,13 +130,14 @@ class Graph:
         return tuple(self._nodes)
 
     def add(
-        self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = ""
-    ) -> Node[T]:
+        self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = "",
+        always: bool = False,
+    ) -> Node[T]:  # fmt: skip
         """A step that starts when all of `needs` are done and `uses` has a place free; earlier added goes first.
 
-        A step that runs may add steps.
+        `always`: also when there is no time for others.  A step that runs may add steps.
         """
-        node = Node(name, work, needs, uses)
+        node = Node(name, work, needs, uses, always)
         with self._changed:
             self._nodes.append(node)
         return node
@@ -105,6 +151,7 @@ class Graph:
                     threads.extend(self._start_ready())
                 if not any(node.state is State.RUNNING for node in self._nodes):
                     break
+                self._tell()
                 self._changed.wait(0.2)
         for thread in threads:
             thread.join()
@@ -113,41 +160,63 @@ class Graph:
         self._stop.check()
 
     def _start_ready(self) -> list[threading.Thread]:
-        """Start what can start; steps whose needs have failed fail with them."""
+        """Start what can start; steps whose needs have failed fail with them, and what there is no time for, too."""
         started: list[threading.Thread] = []
-        for node in self._nodes:
-            if node.state is not State.WAITING:
-                continue
-            broken = next((need for need in node.needs if need.state is State.FAILED), None)
-            if broken is not None:
-                node.state, node.error = State.FAILED, broken.error
-                return self._start_ready() + started
-            if all(need.state is State.DONE for need in node.needs) and self._has_place(node.uses):
-                node.state = State.RUNNING
-                thread = threading.Thread(target=self._perform, args=(node,), name=node.name)
-                thread.start()
-                started.append(thread)
+        failed = True
+        while failed:
+            failed = False
+            waiting = [node for node in self._nodes if node.state is State.WAITING]
+            for node in sorted(waiting, key=lambda node: self._advice.rank(node, self._nodes)):
+                broken = next((need.error for need in node.needs if need.state is State.FAILED), None)
+                if broken is None and not node.always and self._is_spent():
+                    broken = LeftOut(self._spent)
+                if broken is not None or any(need.state is State.FAILED for need in node.needs):
+                    node.state, node.error, failed = State.FAILED, broken, True
+                elif all(need.state is State.DONE for need in node.needs) and self._has_place(node.uses):
+                    node.state, node.began = State.RUNNING, time.monotonic()
+                    thread = threading.Thread(target=self._perform, args=(node,), name=node.name)
+                    thread.start()
+                    started.append(thread)
+            self._news = self._news or failed or bool(started)
         return started
+
+    def _is_spent(self) -> bool:
+        if not self._spent and (why := self._advice.spent()):
+            self._spent = why
+            self._emit(Event(EventKind.NOTE, text=f"{why}: what has not begun does not begin any more"))
+        return bool(self._spent)
+
+    def _tell(self) -> None:
+        """Say how far it is, if anything has changed; not for each of many steps that come from the cache."""
+        now = time.monotonic()
+        if not self._news or now - self._told < OUTLOOK_S:
+            return
+        self._news, self._told = False, now
+        self._emit(Event(EventKind.OUTLOOK, outlook=self._advice.outlook(self._nodes, self._limits)))
 
     def _has_place(self, resource: str) -> bool:
         taken = sum(node.uses == resource and node.state is State.RUNNING for node in self._nodes)
         return not resource or taken < self._limits.get(resource, 1)
 
     def _perform(self, node: Node[Any]) -> None:
-        started = time.monotonic()
-        report = Report(lambda text: self._emit(Event(EventKind.PROGRESS, node.name, text)))
-        self._emit(Event(EventKind.STARTED, node.name, last_s=self._last_s.get(node.name, 0.0)))
+        report = Report(
+            lambda text: self._emit(Event(EventKind.PROGRESS, node.name, text)),
+            lambda identity: self._advice.check(node, identity),
+        )
+        self._emit(Event(EventKind.STARTED, node.name, last_s=self._advice.last_s(node.name)))
         state = State.DONE
         fatal: BaseException | None = None
         try:
             node.perform(report)
+            node.seconds, node.cached = time.monotonic() - node.began, report.cached
+            self._advice.done(node, report)
         except InfraError as error:
             node.error, state = error, State.FAILED
         except HarnessError as error:
             node.error, state, fatal = error, State.FAILED, error
         except BaseException as error:  # noqa: BLE001 - the border of a thread: carried to the caller of run()
             state, fatal = State.FAILED, error
-        node.seconds, node.cached = time.monotonic() - started, report.cached
+        node.seconds, node.cached = time.monotonic() - node.began, report.cached
         if state is State.DONE:
             event = Event(
                 EventKind.FINISHED, node.name, report.text, node.seconds, cached=report.cached, good=report.good
@@ -160,4 +229,5 @@ class Graph:
             if fatal is not None and (self._fatal is None or isinstance(self._fatal, Cancelled)):
                 self._fatal = fatal
                 self._stop.set(f"{node.name} failed")
+            self._news = True
             self._changed.notify_all()

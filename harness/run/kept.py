@@ -10,22 +10,22 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
-from harness import __version__
 from harness.guest.accel import choose_accel
 from harness.host.cache import Cache
-from harness.model import Outcome, TargetResult
+from harness.model import Case, Outcome, TargetResult
 from harness.report import results
+from harness.run.own import own_digest
 from harness.run.steps import Steps
 from harness.run.suites import Prepared
 from harness.run.targets import Target
+from harness.verdict.judge import LEFT_OUT
 
 _FORMAT = 1
 _RECORD = "result.json"
-_JUDGES = ("guest", "run", "suites", "verdict")  # the parts of ourselves that outcomes come from
 
 
 def kernel_key(steps: Steps, target: Target) -> str:
@@ -46,7 +46,7 @@ def key(steps: Steps, kernel: str, target: Target, prepared: Sequence[Prepared],
     parts = [
         _FORMAT, kernel, target.rootfs.value.digest,
         commands, unmade, plan.retries, plan.guest_seeds, asdict(config),
-        choose_accel(config.accel, target.arch)[0], _own_digest(), *more,
+        choose_accel(config.accel, target.arch)[0], own_digest(), *more,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
@@ -65,10 +65,42 @@ def load(stored: Cache, kind: str, name: str, directory: Path) -> TargetResult |
     return found
 
 
+def cases_key(steps: Steps, *parts: object) -> str:
+    """The name of what a check says of the series: of the tree, each patch, how strict we are, ourselves, `parts`."""
+    applied = steps.applied.value
+    patches = [[patch.role, patch.number, patch.digest, patch.commit] for patch in applied.patches]
+    own = own_digest(("kernel", "run", "series", "verdict"))
+    found = [_FORMAT, applied.base.tree_id, applied.tree_id, patches, steps.plan.strict, own, *parts]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:40]
+
+
+def load_cases(stored: Cache, kind: str, name: str) -> tuple[list[Case], list[str]] | None:
+    """The cases and notes that a check gave; None where it is to be done."""
+    entry = stored.find(kind, name)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads((entry / _RECORD).read_text()) if entry is not None else None
+        if found is not None:
+            return list(results.from_json(tuple[Case, ...], found["cases"], stored.root)), [*found["notes"]]
+    return None
+
+
+def keep_cases(stored: Cache, kind: str, name: str, cases: Sequence[Case], notes: Sequence[str]) -> None:
+    """Keep what a check gave if it has said good or bad of everything: what was skipped may be possible next time."""
+    if not cases or any(case.outcome not in (Outcome.PASS, Outcome.FAIL) for case in cases):
+        return
+
+    def fill(entry: Path) -> None:
+        data = {"cases": results.to_json(tuple(cases), stored.root), "notes": list(notes)}
+        (entry / _RECORD).write_text(json.dumps(data))
+
+    stored.get(kind, name, fill)
+
+
 def keep(stored: Cache, kind: str, name: str, result: TargetResult, directory: Path) -> None:
     """Keep the result of a target if all of it is the kernel's doing."""
     cases = [case for suite in result.suites for case in suite.cases]
-    if not result.boots or any(case.outcome is Outcome.ERROR for case in cases):
+    left_out = any(case.message.startswith(LEFT_OUT) for case in cases)
+    if not result.boots or left_out or any(case.outcome is Outcome.ERROR for case in cases):
         return
 
     def fill(entry: Path) -> None:
@@ -79,13 +111,3 @@ def keep(stored: Cache, kind: str, name: str, result: TargetResult, directory: P
                 shutil.copyfile(console, entry / console.name)
 
     stored.get(kind, name, fill)
-
-
-@cache
-def _own_digest() -> str:
-    """What of ourselves outcomes come from: a version's number stays while we are worked on."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(__version__.encode())
-    for source in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):
-        digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()

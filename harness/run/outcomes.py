@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness.errors import Cancelled, HarnessError
-from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, SuiteResult, TargetResult
+from harness.errors import Cancelled, HarnessError, LeftOut
+from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, StepTime, SuiteResult, TargetResult
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
+from harness.run.history import name_of_command
 from harness.run.target import TargetAccount, by_suite
 from harness.run.targets import Target, first_error
+from harness.verdict.judge import LEFT_OUT
 
 T = TypeVar("T")
 
@@ -28,7 +30,8 @@ def stage_case(suite: str, node: Node[Any]) -> Case | None:
     if node.error is None:
         return None
     detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
-    return Case(suite, node.name.replace(" ", "-"), Outcome.ERROR, node.seconds, node.error.what, detail)
+    outcome = Outcome.NOT_RUN if isinstance(node.error, LeftOut) else Outcome.ERROR
+    return Case(suite, node.name.replace(" ", "-"), outcome, node.seconds, node.error.what, detail)
 
 
 def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
@@ -49,9 +52,28 @@ def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
 
 
 def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
-    outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled) else Outcome.ERROR
+    outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled | LeftOut) else Outcome.ERROR
     what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
     return Case(suite, name, outcome, message=what, detail=detail)
+
+
+def left_out(nodes: Sequence[Node[Any]], targets: Sequence[Target]) -> tuple[str, ...]:
+    """What there was no time for: steps by name, and how many commands of each target."""
+    found = [node.name for node in nodes if isinstance(node.error, LeftOut) and not node.always]
+    for target in targets:
+        account = account_of(target)
+        cases = account.cases if account is not None else []
+        number = sum(case.outcome is Outcome.NOT_RUN and case.message.startswith(LEFT_OUT) for case in cases)
+        found += [f"{number} of {len(cases)} cases of {target.name}"] if number else []
+    return tuple(found)
+
+
+def command_times(targets: Sequence[Target]) -> Iterator[StepTime]:
+    """How long commands took in guests."""
+    for target in targets:
+        account = account_of(target)
+        for title, seconds in account.seconds.items() if account is not None else ():
+            yield StepTime(name_of_command(target.name, title), seconds, cached=False)
 
 
 def account_of(target: Target) -> TargetAccount | None:

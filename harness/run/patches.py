@@ -91,6 +91,11 @@ class PatchSteps:
 
         self._steps.graph.add("patches", add, needs=[self._steps.applied])
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those of all patches but the last."""
+        return tuple(target for rung in self._rungs for target in rung.steps.targets)
+
     def close(self) -> None:
         for rung in self._rungs:
             rung.steps.close()
@@ -98,7 +103,10 @@ class PatchSteps:
     # --- the steps --------------------------------------------------------------------------------------------
 
     def _add(self, patches: Sequence[AppliedPatch]) -> None:
-        """What costs least first: the host's own tests of all patches, then kernels in order, the series' own last."""
+        """What costs least first: the host's own tests of all patches, then kernels in order, the series' own last.
+
+        With a budget that of the series comes before those of its patches.
+        """
         plan, total = self._steps.plan, len(patches)
         for number, patch in enumerate(patches[:-1], 1):
             self._rungs.append(_Rung(number, patch, self._steps_of(number, total, patch)))
@@ -111,12 +119,15 @@ class PatchSteps:
                 rung.steps.add_programs()
             else:
                 rung.steps.share_programs(self._rungs[0].steps)
+        if plan.budget is not None:  # the series as a whole tells most
+            self._steps.add_targets()
         for rung in self._rungs:
             for target in rung.steps.targets:
                 rung.steps.add_build(target, like=self._like(rung, target))
                 if tested:
                     self._add_test(rung, target)
-        self._steps.add_targets()
+        if plan.budget is None:
+            self._steps.add_targets()
 
     def _steps_of(self, number: int, total: int, patch: AppliedPatch) -> Steps:
         width = len(str(total))
@@ -156,7 +167,7 @@ class PatchSteps:
             report.cached = bool(found.same or found.cached)
             return found
 
-        rung.found[target.name] = own.add(f"lookup {target.name}", look, needs=needs)
+        rung.found[target.name] = own.add(f"lookup {target.name}", look, needs=needs, always=True)
 
     def _look(self, rung: _Rung, target: Target, report: Report) -> tuple[_Found, Node[TargetResult]]:
         own = rung.steps
@@ -164,26 +175,29 @@ class PatchSteps:
         build = target.build.value
         name = f"result {target.name}"
         if build.image is None:
-            return _Found(), own.add(name, lambda _: self._told(target, target_result(target)))
+            return _Found(), own.add(name, lambda _: self._told(target, target_result(target)), always=True)
         if (earlier := self._of_same_kernel(rung, target, build)) is not None:
             node = earlier.tested[target.name]
             report.text = f"the kernel of patch {earlier.number}"
-            return _Found(earlier.number), own.add(name, lambda _: _borrowed(node.value, target), needs=[node])
+            return _Found(earlier.number), own.add(
+                name, lambda _: _borrowed(node.value, target), needs=[node], always=True
+            )
         prepared = [node.value for node in own.prepared[target.arch]]
         key = kept.key(own, _image_digest(build), target, prepared)
         result = kept.load(self._cache, KIND, key, own.layout.directory)
         if result is not None:
             known = _borrowed(result, target)
-            return _Found(cached=True), own.add(name, lambda _: self._told(target, known))
+            return _Found(cached=True), own.add(name, lambda _: self._told(target, known), always=True)
         own.add_test(target)
         assert target.test is not None
 
         def keep(_: Report) -> TargetResult:
             found = target_result(target)
-            kept.keep(self._cache, KIND, key, found, own.layout.directory)
+            if not own.tester.budget.spent():  # what failed may not have been tried again
+                kept.keep(self._cache, KIND, key, found, own.layout.directory)
             return self._told(target, found)
 
-        return _Found(), own.add(name, keep, needs=[target.test])
+        return _Found(), own.add(name, keep, needs=[target.test], always=True)
 
     def _of_same_kernel(self, rung: _Rung, target: Target, build: Build) -> _Rung | None:
         """The first patch that makes the same kernel."""

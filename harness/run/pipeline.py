@@ -6,9 +6,9 @@ says so, before the error goes on to the caller.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +19,7 @@ from harness import __version__
 from harness.errors import HarnessError, UserError
 from harness.events import Emit, Event, EventKind
 from harness.guest.guest import Guest
-from harness.host.cache import Cache
+from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import (
     AppliedPatch,
@@ -37,12 +37,21 @@ from harness.plan.known import load_known
 from harness.plan.model import Plan
 from harness.report import capsule as capsule_file
 from harness.report.files import Layout
-from harness.run import base, capsules, history, mutants
+from harness.run import base, capsules, history, mutants, record, registry
 from harness.run.baseline import BaselineSteps
 from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
-from harness.run.outcomes import account_of, checker_cases, done, no_result, stage_case, target_result
+from harness.run.outcomes import (
+    account_of,
+    checker_cases,
+    command_times,
+    done,
+    left_out,
+    no_result,
+    stage_case,
+    target_result,
+)
 from harness.run.patches import PatchSteps
 from harness.run.rerun import Bench, console_for, locate
 from harness.run.standing import stand
@@ -54,21 +63,92 @@ from harness.verdict.known import expired_cases
 
 def run_plan(
     plan: Plan, *, directory: Path, goal: Goal, processes: Processes, cache: Cache, emit: Emit,
-    command: tuple[str, ...], publish: Callable[[RunResult], None],
+    command: tuple[str, ...], publish: Callable[[RunResult], None], resume: bool = False,
 ) -> RunResult:  # fmt: skip
     """Do what the plan says as far as `goal`, and hand the result to `publish` even when an error ends the run.
+
+    `resume`: go on with the run that was interrupted in this directory, whose plan this is.  Raises ChangedInput, and
+    publishes nothing, where what it is made of is not what it was.
 
     `directory` gets logs and configurations as they are made.  Raises UserError, InfraError or Cancelled; what only
     one target was hit by is an ERROR case of that target instead.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
+    started = datetime.now(UTC)
     known = load_known(Path(plan.known)) if plan.known else ()
     for case in expired_cases(known, started.date()).cases:
         emit(Event(EventKind.NOTE, text=case.message))  # now rather than after an hour
-    steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit)
+    recorder = record.begin(
+        directory, cache.session, command=command, goal=goal.value, plan=plan.model_dump(mode="json"),
+        resume=resume,
+    )  # fmt: skip
+    steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit, account=recorder)
     baseline = BaselineSteps(steps, processes=processes, cache=cache)
     checks = CheckSteps(steps, processes=processes, cache=cache)
     patches = PatchSteps(steps, baseline.ask, cache=cache)
+    one_by_one = _add_steps(steps, checks, patches, baseline)
+
+    def account(error: HarnessError | None) -> RunResult:
+        times, run = _times(steps), recorder.record
+        left = left_out(steps.graph.nodes, [*steps.targets, *patches.targets])
+        whole = [one for one in times if not (resume or left) or " test " not in f" {one.name}"]
+        history.save(cache.root / "times.json", [*whole, *command_times(steps.targets)])
+        if resume:
+            for place in directory.rglob("capsule-*"):  # of what could not be judged then
+                remove_tree(place)
+        targets = tuple(target_result(target) for target in steps.targets)
+        standing = stand(
+            _host_suites(steps, checks.result, error), targets, baseline.result,
+            plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
+        )  # fmt: skip
+        per_patch, blames = (
+            patches.results(standing, baseline.result, plan=plan, known=known, today=started.date())
+            if one_by_one
+            else ((), ())
+        )
+        result = RunResult(
+            version=__version__, command=run.command, started=run.started,
+            seconds=recorder.seconds, host=describe_host(),
+            plan=plan.model_dump(mode="json"),
+            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
+            host_suites=standing.host_suites, targets=standing.targets, steps=times,
+            notes=(*_notes(steps), *checks.notes, *standing.notes, *_continued(run.continued)),
+            outcome=Outcome.ERROR, message="",
+            base=_base(steps), baseline=standing.baseline, checkers=_checkers(steps), per_patch=per_patch,
+            blames=blames, left_out=left,
+        )  # fmt: skip
+        outcome, message = overall(result.suites, strict=plan.strict, left_out=left)
+        if error is not None:
+            outcome, message = Outcome.ERROR, error.what
+        result = replace(result, outcome=outcome, message=message)
+        return _with_capsules(result, plan, steps, patches, cache.root / "store")
+
+    def end(error: HarnessError | None) -> RunResult:
+        result = account(error)
+        publish(result)
+        recorder.end(result, error)
+        return result
+
+    try:
+        recorder.start(known_findings=_digest_of(plan.known))
+        registry.add(cache.root, recorder.record.id, directory)
+        steps.graph.run()
+    except record.ChangedInput:
+        recorder.give_back()
+        raise
+    except HarnessError as error:
+        end(error)
+        raise
+    finally:
+        checks.close()
+        patches.close()
+        baseline.close()
+        steps.close()
+    return end(None)
+
+
+def _add_steps(steps: Steps, checks: CheckSteps, patches: PatchSteps, baseline: BaselineSteps) -> bool:
+    """The steps that the plan asks for, as far as they are known; whether its patches are judged one by one."""
+    plan, goal = steps.plan, steps.goal
     compared = goal is Goal.RUN and plan.series is not None
     one_by_one = plan.per_patch and goal.reaches(Goal.BUILD)
     if one_by_one and (plan.series is None or plan.merged):
@@ -83,48 +163,7 @@ def run_plan(
         patches.add(then=baseline.add if compared else lambda: None)
     elif compared:
         baseline.add()
-
-    def account(error: HarnessError | None) -> RunResult:
-        times = _times(steps)
-        history.save(cache.root / "times.json", times)
-        targets = tuple(target_result(target) for target in steps.targets)
-        standing = stand(
-            _host_suites(steps, checks.result, error), targets, baseline.result,
-            plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
-        )  # fmt: skip
-        per_patch, blames = (
-            patches.results(standing, baseline.result, plan=plan, known=known, today=started.date())
-            if one_by_one
-            else ((), ())
-        )
-        result = RunResult(
-            version=__version__, command=command, started=started.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - clock, 3), host=describe_host(), plan=plan.model_dump(mode="json"),
-            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
-            host_suites=standing.host_suites, targets=standing.targets, steps=times,
-            notes=(*_notes(steps), *checks.notes, *standing.notes), outcome=Outcome.ERROR, message="",
-            base=_base(steps), baseline=standing.baseline, checkers=_checkers(steps), per_patch=per_patch,
-            blames=blames,
-        )  # fmt: skip
-        outcome, message = overall(result.suites, strict=plan.strict)
-        if error is not None:
-            outcome, message = Outcome.ERROR, error.what
-        result = replace(result, outcome=outcome, message=message)
-        return _with_capsules(result, plan, steps, patches, cache.root / "store")
-
-    try:
-        steps.graph.run()
-    except HarnessError as error:
-        publish(account(error))
-        raise
-    finally:
-        checks.close()
-        patches.close()
-        baseline.close()
-        steps.close()
-    result = account(None)
-    publish(result)
-    return result
+    return one_by_one
 
 
 def _with_capsules(result: RunResult, plan: Plan, steps: Steps, patches: PatchSteps, store: Path) -> RunResult:
@@ -205,6 +244,16 @@ def describe_host() -> dict[str, str]:
 def _times(steps: Steps) -> tuple[StepTime, ...]:
     nodes = (node for node in steps.graph.nodes if node.state is State.DONE)
     return tuple(StepTime(node.name, round(node.seconds, 3), node.cached) for node in nodes)
+
+
+def _continued(times: int) -> tuple[str, ...]:
+    if not times:
+        return ()
+    return (f"continued {times} time{'' if times == 1 else 's'}: what had been done was not done again",)
+
+
+def _digest_of(path: str | None) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
 
 
 def _series_title(steps: Steps) -> str:

@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,9 +45,12 @@ from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
+from harness.run.answers import recall, remember
+from harness.run.budget import Account, Advice, Budget
 from harness.run.exact import ExactRunner
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
+from harness.run.record import ChangedInput
 from harness.run.repairing import read_repaired
 from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix, read_checkers
 from harness.run.suites import (
@@ -81,12 +85,19 @@ def _will_read_files(node: Node[Any]) -> bool:
     return node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING)
 
 
+def _identity(series: Series | None) -> str:
+    """A name for all patches of a series."""
+    return "" if series is None else sha256("".join(patch.digest for patch in series.patches).encode()).hexdigest()[:40]
+
+
 def _lenient(work: Callable[[Report], T]) -> Callable[[Report], T]:
     """What cannot be done with a tree that the user did not ask for must not end the run."""
 
     def attempt(report: Report) -> T:
         try:
             return work(report)
+        except ChangedInput:
+            raise
         except UserError as error:
             raise InfraError(error.what, fix=error.fix, detail=error.detail) from error
 
@@ -97,8 +108,10 @@ class Steps:
     """The steps of one run.  `graph.run()` does them; what they gave is read from the nodes afterwards."""
 
     def __init__(
-        self, plan: Plan, *, directory: Path, goal: Goal, processes: Processes, cache: Cache, emit: Emit
-    ) -> None:
+        self, plan: Plan, *, directory: Path, goal: Goal, processes: Processes, cache: Cache, emit: Emit,
+        account: Account | None = None,
+    ) -> None:  # fmt: skip
+        """With an `account` of its steps the run can be continued, and its guests' answers are kept for that."""
         self.plan = plan
         self.goal = goal
         self.layout = Layout(directory)
@@ -113,14 +126,19 @@ class Steps:
         self._holding: list[Checkout] = []  # of all trees that follow each other through one work copy: the present one
         self._taking = threading.Lock()
         self.builder = Builder(processes, cache, self.sandbox)
-        self.tester = Tester(plan, self.layout, processes, cache, self.sandbox, emit)
+        past, budget = history.load(cache.root / "times.json"), Budget(plan.budget_s)
+        self._advice = Advice(past, budget, account)
+        self.tester = Tester(
+            plan, self.layout, processes, cache, self.sandbox, emit, budget=budget, history=past,
+            resumable=account is not None,
+        )  # fmt: skip
         self._check_suites()
         self._check_exact()
         self.graph = Graph(
             stop=processes.stop,
             emit=emit,
             limits={"config": BUILDS_AT_ONCE, "compile": BUILDS_AT_ONCE, "guest": self._guests_at_once()},
-            last_s=history.load(cache.root / "times.json"),
+            advice=self._advice,
         )
         self.tree: Node[Tree] = self.graph.add("tree", self._tree)
         self.series: Node[Series | None] = self.graph.add("series", self._series, needs=[self.tree])
@@ -144,6 +162,7 @@ class Steps:
         """
         self.brief = True
         self.graph.limit("compile", 1)
+        self._advice.in_order = frozenset({"compile"})
 
     def of_tree(self, applied: Node[AppliedTree], *, prefix: str, directory: Path) -> Steps:
         """The same for another tree, in the same graph; nothing is added yet.  No error of it ends the run."""
@@ -172,10 +191,12 @@ class Steps:
     # --- the graph --------------------------------------------------------------------------------------------
 
     def add(
-        self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = ""
-    ) -> Node[T]:
-        """A step under the name that it has for this tree."""
-        return self.graph.add(f"{self.prefix}{name}", _lenient(work) if self.prefix else work, needs=needs, uses=uses)
+        self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = "",
+        always: bool = False,
+    ) -> Node[T]:  # fmt: skip
+        """A step under the name that it has for this tree; `always`: also when the budget is used up."""
+        work = _lenient(work) if self.prefix else work
+        return self.graph.add(f"{self.prefix}{name}", work, needs=needs, uses=uses, always=always)
 
     def _add_checkers(self) -> None:
         """The trees of profiles that want checkers, beside the one that suites are made of and all others build."""
@@ -324,10 +345,12 @@ class Steps:
     def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
         def make(report: Report) -> Rootfs:
             payloads = [node.value.payload for node in prepared]
-            return build_rootfs(
+            rootfs = build_rootfs(
                 arch, payloads, archive=self.archives(guest_suite()), cache=self._cache, processes=self._processes,
                 say=report.say,
             )  # fmt: skip
+            report.made_of(rootfs.digest)
+            return rootfs
 
         return self.add(f"initramfs {arch}", make, needs=prepared)
 
@@ -358,7 +381,7 @@ class Steps:
         def together(report: Report) -> TargetAccount:
             return self.tester.put_together(target, [node.value for node in prepared], report)
 
-        target.test = self.add(f"test {target.name}", together, needs=target.seeds)
+        target.test = self.add(f"test {target.name}", together, needs=target.seeds, always=True)
 
     # --- the steps --------------------------------------------------------------------------------------------
 
@@ -368,11 +391,13 @@ class Steps:
     def _tree(self, report: Report) -> Tree:
         tree = self._resolve(self.plan.tree, report.say)
         report.text = f"Linux {tree.kernel_version} at {tree.commit[:12]}"
+        report.made_of(tree.commit)
         return tree
 
     def _base_fix(self, report: Report) -> Series | None:
         fix = read_base_fix(self.plan.base_fix, self.base.value.tree, self._processes)
         report.text = "none" if fix is None else f"{len(fix.patches)} of {fix.title}"
+        report.made_of(_identity(fix))
         return fix
 
     def _series(self, report: Report) -> Series | None:
@@ -389,6 +414,7 @@ class Steps:
         else:
             series = read_series(self.plan.series, processes=self._processes, repo=tree.repo)
         report.text = f"{series.title}: {len(series.patches)} patches"
+        report.made_of(_identity(series))
         return series
 
     def _base(self, report: Report) -> base.Choice:
@@ -410,6 +436,7 @@ class Steps:
         )  # fmt: skip
         proof = "" if choice.report is None else f"; base {base.after(choice.report, applied).text}"
         report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
+        report.made_of(applied.tree_id)
         return applied
 
     def _checkers_of(self, wanted: str) -> Callable[[Report], AppliedTree]:
@@ -424,6 +451,7 @@ class Steps:
             )  # fmt: skip
             applying = sum(bool(checker.commit) for checker in checked.checkers)
             report.text = f"{applying} of {len(checked.checkers)} apply, {checked.commit[:12]}"
+            report.made_of(checked.tree_id)
             return checked
 
         return check
@@ -458,6 +486,7 @@ class Steps:
     def _config_of(self, target: Target) -> Callable[[Report], Outcome]:
         def configure(report: Report) -> Outcome:
             tree = self.tree_of(target.profile)
+            report.made_of(self.builder.key(tree.value, target.arch, target.profile))
             config, report.cached = self.builder.configure(
                 tree.value, target.arch, target.profile, source=self.source(tree, report), say=report.say
             )
@@ -477,6 +506,7 @@ class Steps:
     def _build_of(self, target: Target) -> Callable[[Report], Build]:
         def build(report: Report) -> Build:
             log, tree = self.layout.build_log(target.arch, target.profile.name), self.tree_of(target.profile)
+            report.made_of(self.builder.key(tree.value, target.arch, target.profile))
             build = self.builder.build(
                 tree.value, target.arch, target.profile, source=self.source(tree, report), jobs=self.jobs,
                 nice=lambda: self._nice(target.build), say=report.say, log=log,
@@ -489,7 +519,12 @@ class Steps:
 
     def _host_vma_of(self, program: Node[VmaProgram]) -> Callable[[Report], SuiteResult]:
         def run(report: Report) -> SuiteResult:
-            result = run_on_host(program.value, self._processes, self.sandbox)
+            place, key = self.layout.directory, program.value.log.parent.name
+            known = recall(SuiteResult, place, "host-vma", key) if self.tester.resumable else None
+            result = known or run_on_host(program.value, self._processes, self.sandbox)
+            if self.tester.resumable and known is None:
+                remember(place, "host-vma", key, result)
+            report.cached = known is not None
             bad = [case for case in result.cases if case.outcome is not Outcome.PASS]
             report.good, report.text = not bad, f"{len(result.cases) - len(bad)} of {len(result.cases)} passed"
             return result

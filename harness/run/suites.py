@@ -14,6 +14,7 @@ from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.git import Git, content_of
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
+from harness.run.content import TreeContent
 from harness.run.target import wanted
 from harness.suites import faults, hazards, kselftest, vma
 from harness.suites.kselftest_programs import KselftestBuilder, Selftests
@@ -67,7 +68,7 @@ class Workshop:
     def vma_program(self, applied: AppliedTree, arch: Arch, source: Callable[[], Path], say: Say) -> VmaProgram:
         """tools/testing/vma of the tree for an architecture; `source` gives the tree's files if it must be compiled."""
         builder = VmaBuilder(self.processes, self.cache, self.sandbox, self.archive)
-        return builder.build(arch, applied.tree_id, source, jobs=self.jobs, say=say)
+        return builder.build(arch, TreeContent(applied, self.processes), source, jobs=self.jobs, say=say)
 
     def selftests(self, applied: AppliedTree, arch: Arch, source: Callable[[], Path], say: Say) -> Selftests:
         """The selected selftests of the tree for an architecture."""

@@ -19,6 +19,7 @@ from typing import Protocol
 from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
 from harness.model import Arch, Boot, Case, Command, CommandResult, Exact, Finding, Outcome, SuiteResult, Tries
+from harness.run.answers import Answered
 from harness.run.probe import PROBE, KernelState, parse_probe
 from harness.suites.suite import Suite
 from harness.verdict import console, infra, judge
@@ -52,6 +53,9 @@ StartGuest = Callable[[int], AbstractContextManager[LiveGuest]]
 
 Enough = Callable[[Sequence[Case]], str]
 """Of the cases so far: why those that are left need not be run; "" while they must be."""
+
+Keep = Callable[[Answered], None]
+"""Takes how far a target is, whenever that is more than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class TargetAccount(Protocol):
     @property
     def exact(self) -> Exact | None: ...
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each command took, by its title."""
+        ...
+
     def task_of(self, suite: str, case: str) -> Task | None:
         """The task that reports a case of a suite."""
         ...
@@ -123,6 +132,7 @@ class TargetRunner:
         say: Say,
         retries: int = 0,
         enough: Enough | None = None,
+        keep: Keep | None = None,
     ) -> None:
         """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run."""
         self._arch = arch
@@ -134,7 +144,12 @@ class TargetRunner:
         self._say = say
         self._retries = retries
         self._enough = enough or (lambda _: "")
-        self._again = False  # what is run now has failed before
+        self._keep = keep
+        self._round = 0  # 0: all for the first time; N: what failed, again for the Nth time
+        self._again: list[Task] = []  # what has failed the first time
+        self._before: tuple[list[Case], list[Case]] = ([], [])  # the present round: cases of kernel and suites
+        self._most_boots = MAX_BOOTS
+        self._done = False
         self._booted = 0  # guests that have come up
         self._failed_boots: list[Case] = []  # of the guest that is to come up next
         self._broken: dict[str, list[str]] = {}  # by what was tried: what the machine may have done to it
@@ -145,24 +160,45 @@ class TargetRunner:
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
         self.cases: list[Case] = []
+        self.seconds: dict[str, float] = {}  # that commands took, by title
 
     def run(self) -> None:
         """Boot and run until nothing is left, or boots are used up; then what failed once more, in fresh guests."""
-        self._take_guests(MAX_BOOTS)
-        if self._left:
-            lost = f"{MAX_BOOTS} guests were lost"
-            self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
-        most = len(self.boots) + MAX_BOOTS
-        failed = {_key(case) for case in self._every_case() if case.outcome.blames_kernel and case.tries is None}
-        tasks = [task for task in self.tasks if any(task.reports(*key) for key in failed)]
-        if tasks or ("kernel", "boot") in failed:
-            for number in range(1, self._retries + 1):
-                self._say(f"trying again what failed ({number} of {self._retries})")
-                self._try_again(tasks, most)
+        if not self._done:
+            self._run_all()
+            self._finish()
 
-    def _take_guests(self, most_boots: int) -> None:
-        """Work in one guest after the other."""
-        while len(self.boots) < most_boots:
+    def _run_all(self) -> None:
+        if self._round:
+            self._finish_round()
+        else:
+            self._take_guests()
+            if self._left:
+                lost = f"{MAX_BOOTS} guests were lost"
+                self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
+            failed = {_key(case) for case in self._every_case() if case.outcome.blames_kernel and case.tries is None}
+            self._again = [task for task in self.tasks if any(task.reports(*key) for key in failed)]
+            if not self._again and ("kernel", "boot") not in failed:
+                return
+        for number in range(self._round + 1, self._retries + 1):
+            if why := self._enough(self._every_case()):
+                self.notes.append(f"{self._arch} {self._profile}: what failed was not tried again: {why}")
+                break
+            self._say(f"trying again what failed ({number} of {self._retries})")
+            self._try_again(number)
+
+    def _finish(self) -> None:
+        """Nothing is left to do, unless there was no time for it."""
+        if not self._enough(self._every_case()):
+            self._done = True
+            self._save()
+
+    def _take_guests(self) -> None:
+        """Work in one guest after the other; also where there is no task, to see one boot."""
+        while len(self.boots) < self._most_boots and (self._left or not self._booted):
+            if why := self._enough(self._every_case()):
+                self.give_up(why)
+                break
             try:
                 with self._start(len(self.boots) + 1) as guest:
                     if self._boot(guest):
@@ -174,23 +210,57 @@ class TargetRunner:
             except InfraError as error:
                 if not self._blame_machine("a guest", error.what):
                     raise
-                continue
-            if not self._left and self._booted:
-                break
         if self._failed_boots:
             self._keep_boot(self._failed_boots.pop())
 
-    def _try_again(self, tasks: Sequence[Task], most_boots: int) -> None:
-        """Run these tasks once more, and join their cases with those that are there.  Nothing that fails is lost."""
-        kernel, cases = self.kernel_cases, self.cases
-        self.kernel_cases, self.cases, self._left = [], [], list(tasks)
-        self._again, self._booted = True, 0
+    def _try_again(self, number: int) -> None:
+        """Run what failed once more, and join its cases with those that are there.  Nothing that fails is lost."""
+        self._before = self.kernel_cases, self.cases
+        self.kernel_cases, self.cases, self._left = [], [], list(self._again)
+        if number == 1:
+            self._most_boots = len(self.boots) + MAX_BOOTS
+        self._round, self._booted = number, 0
+        self._finish_round()
+
+    def _finish_round(self) -> None:
         try:
-            self._take_guests(most_boots)
+            self._take_guests()
         finally:
             self._left.clear()
+            kernel, cases = self._before
             self.kernel_cases = merged(kernel, self.kernel_cases)
             self.cases = merged(cases, self.cases)
+            self._before = [], []
+
+    # --- being continued --------------------------------------------------------------------------------------
+
+    def go_on(self, answered: Answered) -> None:
+        """Take over what an interrupted run has found out; `run` does the rest."""
+        by_title = {task.title: task for task in self.tasks}
+        self._left = [task for task in self.tasks if task.title in answered.left]
+        self._again = [by_title[title] for title in answered.again]
+        self._booted, self._round, self._done = answered.booted, answered.round, answered.done
+        self.boots, self.notes, self._noted = [*answered.boots], [*answered.notes], {*answered.noted}
+        self.kernel_cases, self.cases = [*answered.kernel_cases], [*answered.cases]
+        self._before = [*answered.kernel_before], [*answered.cases_before]
+        self._broken = {what: [*reasons] for what, reasons in answered.broken.items()}
+        self.seconds = dict(answered.seconds)
+        self._most_boots = len(self.boots) + MAX_BOOTS  # an interruption is no lost guest
+
+    def _answered(self) -> Answered:
+        kernel, cases = self._before
+        return Answered(
+            left=tuple(task.title for task in self._left), booted=self._booted, boots=tuple(self.boots),
+            kernel_cases=tuple(self.kernel_cases), cases=tuple(self.cases), notes=tuple(self.notes),
+            noted=tuple(sorted(self._noted)), round=self._round, again=tuple(task.title for task in self._again),
+            kernel_before=tuple(kernel), cases_before=tuple(cases),
+            broken={what: tuple(reasons) for what, reasons in self._broken.items()}, seconds=dict(self.seconds),
+            done=self._done,
+        )  # fmt: skip
+
+    def _save(self) -> None:
+        if self._keep is not None:
+            self._keep(self._answered())
 
     @property
     def exact(self) -> Exact | None:
@@ -261,8 +331,9 @@ class TargetRunner:
             return False
         self._booted = number
         self._keep_boot(case)
-        if number == 1 and not self._again:
+        if number == 1 and not self._round:
             self.kernel_cases.append(self._compare_config(guest))
+        self._save()
         return True
 
     def _keep_boot(self, last: Case) -> None:
@@ -272,7 +343,7 @@ class TargetRunner:
 
     def _boots_again(self) -> bool:
         """After a boot that failed: whether to try another; only once more after minutes of silence."""
-        most = 0 if self._again else self._retries
+        most = 0 if self._round else self._retries
         if self.boots[-1].outcome is Outcome.TIMEOUT:
             most = min(most, 1)
         return len(self._failed_boots) <= most
@@ -315,6 +386,7 @@ class TargetRunner:
             before = after
         if late := self._listen(guest):
             self._complain(late)
+            self._save()
 
     def _probe(self, guest: LiveGuest) -> KernelState:
         shown = guest.run(PROBE, timeout_s=PROBE_S)
@@ -364,6 +436,8 @@ class TargetRunner:
             return None
         tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
         self._judge(task, cases, findings, before, after, lost=lost, tries=tries)
+        self.seconds[task.title] = round(time.monotonic() - started, 2)
+        self._save()
         if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
             return None
         self._note_state(after, self._last)

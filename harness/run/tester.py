@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Emit, Event, EventKind, Say
+from harness.guest.accel import choose_accel
 from harness.guest.exact import JobList
 from harness.guest.guest import Guest
 from harness.guest.watch import Death
@@ -20,8 +23,12 @@ from harness.kernel.kconfig import asks_to_be_without
 from harness.model import Build, Case, GuestConfig, Outcome
 from harness.plan.model import Plan
 from harness.report.files import Layout
+from harness.run.answers import Answers
+from harness.run.budget import Budget
 from harness.run.exact import AllSeeds, ExactRunner
 from harness.run.graph import Report
+from harness.run.history import History
+from harness.run.own import own_digest
 from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
 from harness.run.targets import Target, first_error
@@ -42,6 +49,9 @@ class Tester:
     prefix: str = ""  # of the steps' names
     order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
     complaint_is_enough: bool = False  # a guest ends at the kernel's first complaint, whatever its command does then
+    budget: Budget = field(default_factory=lambda: Budget(None))
+    history: History = field(default_factory=lambda: History({}))
+    resumable: bool = False  # whether answers are kept for a run that continues this one
 
     def config_of(self, target: Target) -> GuestConfig:
         """The guests of a target: as the plan says, and as its kernel needs them."""
@@ -86,6 +96,8 @@ class Tester:
             return [task for seed in self.plan.guest_seeds for task in self._tasks_at(seed, target, prepared)]
         suites = [item.suite for item in prepared if item.suite is not None]
         found = self._fit(target, select(suites, self.plan.cases, target.arch, self.config_of(target).smp))
+        if self.budget.seconds is not None:  # the quickest answers first
+            found.sort(key=lambda task: self.history.command_s(target.name, task.title))
         return sorted(found, key=self.order) if self.order is not None else found
 
     def _tasks_at(self, seed: int, target: Target, prepared: Sequence[Prepared]) -> list[Task]:
@@ -107,10 +119,16 @@ class Tester:
             console = self.layout.exact_console(target.arch, name, seed, number, again=again)
             return self.guest(target, number, report.say, seed=seed, jobs=jobs, console=console)
 
+        tasks = self._tasks_at(seed, target, prepared)
+        answers = self._answers(target, tasks, seed)
         runner = ExactRunner(
-            target.arch, name, self._tasks_at(seed, target, prepared), seed=seed, start=start,
+            target.arch, name, tasks, seed=seed, start=start,
             config_digest=build.config_digest, say=report.say,
+            keep=answers.save if answers is not None else None,
         )  # fmt: skip
+        if answers is not None and (answered := answers.load()) is not None:
+            runner.go_on(answered)
+            report.cached = answered.done
         try:
             if build.outcome is not Outcome.PASS:
                 runner.give_up("the kernel was not built")
@@ -142,12 +160,18 @@ class Tester:
         assert target.build is not None
         build = target.build.value
         target.prepared = tuple(prepared)
+        tasks = self.tasks(target, prepared)
+        answers = self._answers(target, tasks)
         runner = TargetRunner(
-            target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
-            say=report.say, retries=self.plan.retries, enough=enough,
+            target.arch, target.profile.name, tasks, config_digest=build.config_digest,
+            say=report.say, retries=self.plan.retries, enough=enough or (lambda _: self.budget.spent()),
             start=lambda number: self.guest(target, number, report.say),
+            keep=answers.save if answers is not None else None,
         )  # fmt: skip
         runner.cases.extend(case for item in prepared for case in item.cases)
+        if answers is not None and (answered := answers.load()) is not None:
+            runner.go_on(answered)
+            report.cached = answered.done
         if build.outcome is Outcome.PASS:
             runner.run()
         else:
@@ -156,6 +180,21 @@ class Tester:
         self._keep(target)
         report.good, report.text = runner.good, runner.account
         return runner
+
+    def _answers(self, target: Target, tasks: Sequence[Task], seed: int | None = None) -> Answers | None:
+        """Where the answers of a target's guests are kept, named by all that they come from but the tasks' order."""
+        if not self.resumable:
+            return None
+        assert target.build is not None and target.rootfs is not None
+        config = self.config_of(target)
+        parts = [
+            target.build.value.key, target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
+            choose_accel(config.accel, target.arch)[0], own_digest(),
+            sorted(json.dumps([task.suite.name, *asdict(task.command).values()]) for task in tasks),
+        ]  # fmt: skip
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+        name = f"{target.arch}-{target.profile.name}" + (f"-seed{seed}" if seed is not None else "")
+        return Answers(self.layout.directory, name, key)
 
     def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
         """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""

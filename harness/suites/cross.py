@@ -6,6 +6,7 @@ Knows nothing of the programs.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,22 @@ from harness.arch import ARCHES, cross_prefix, is_native
 from harness.errors import MissingTool
 from harness.host.apt import DebianArchive
 from harness.host.cache import Cache
-from harness.host.process import Processes
+from harness.host.process import Completed, Processes
 from harness.model import Arch
+
+_MACHINE = re.compile(
+    r"No space left on device|Disk quota exceeded|Cannot allocate memory|virtual memory exhausted"
+    r"|Killed signal terminated program|: fatal error: Killed|\] (?:Killed|Terminated)$",
+    re.MULTILINE,
+)
+
+
+def is_of_the_machine(done: Completed, text: str) -> bool:
+    """Whether a make that failed says nothing of the tree: killed, out of time, of memory or of disk.
+
+    `text` is all that it has said.
+    """
+    return done.timed_out or done.exit_code >= 128 or (not done.ok and _MACHINE.search(text) is not None)
 
 
 def compiler_version(processes: Processes, arch: Arch) -> str:

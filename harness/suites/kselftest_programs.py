@@ -26,7 +26,7 @@ from harness.host.cache import Cache, remove_tree
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
-from harness.suites.cross import compiler, compiler_version, sysroot
+from harness.suites.cross import compiler, compiler_version, is_of_the_machine, sysroot
 from harness.suites.kselftest import Table
 
 _SELFTESTS = Path("tools/testing/selftests")
@@ -212,7 +212,7 @@ class _Job:
         done = self.processes.run(wrapped, deadline_s=_DEADLINE_S)
         with (self.into / "build.log").open("a", errors="replace") as log:
             log.write(f"$ make {' '.join(arguments[-1:])}\n{done.text}\n{done.words}\n")
-        if done.timed_out or "No space left on device" in done.words:
+        if is_of_the_machine(done, f"{done.text}\n{done.words}"):
             raise InfraError(f"the tree's selftests could not be built for {self.arch}", detail=done.words[-2000:])
         return done
 

@@ -1,5 +1,6 @@
-"""Builds tools/testing/vma of a tree for an architecture, confined, once per content.
+"""Builds tools/testing/vma of a tree for an architecture, confined, once per content of what it is made of.
 
+The compiler notes which files it reads (-MD): a tree that differs from one only in others makes the same program.
 A program that does not compile or link is a result of the tree, not an error of the harness: 6.12's own does not
 link (mm/vma.c gained a call that the userland stubs lack).
 """
@@ -8,26 +9,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from harness.arch import ARCHES, is_native
 from harness.errors import InfraError
 from harness.events import Say
 from harness.host.apt import DebianArchive
-from harness.host.cache import Cache, remove_tree
+from harness.host.cache import COMPLETE, Cache, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
-from harness.suites.cross import compiler, compiler_version, sysroot
+from harness.suites.cross import compiler, compiler_version, is_of_the_machine, sysroot
 from harness.suites.vma import names_of_tests
 
 _DIRECTORY = Path("tools/testing/vma")
 _SYSROOT_PACKAGES = ("liburcu-dev", "liburcu8")
 _ERROR = re.compile(r"(?:error|undefined reference|No rule|No such file|\*\*\*)")
+_WAY, _TREE, _READS = "way", "tree", "reads"  # how it was made, of what tree, and which files of it were read
+_MOST_COMPARED = 20  # programs whose trees a new tree is held against
+
+
+class Content(Protocol):
+    """The tree that a program is made of."""
+
+    @property
+    def name(self) -> str:
+        """Of all that the tree has."""
+        ...
+
+    def described(self) -> str:
+        """What later trees are held against."""
+        ...
+
+    def makes_what(self, described: str, reads: frozenset[str]) -> bool:
+        """Whether it makes what was made of the tree `described`, of which these files were read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +74,33 @@ class VmaBuilder:
         self._sandbox = sandbox
         self._archive = archive
 
-    def build(self, arch: Arch, content: str, source: Callable[[], Path], *, jobs: int, say: Say) -> VmaProgram:
-        """The program of the tree whose content is named `content`; `source` gives its files, which are only read.
+    def build(self, arch: Arch, content: Content, source: Callable[[], Path], *, jobs: int, say: Say) -> VmaProgram:
+        """The program of a tree; `source` gives its files, which are only read.
 
         Raises MissingTool without a compiler or make, InfraError when libraries cannot be had.
         """
         version = compiler_version(self._processes, arch)
         libraries = self._libraries(arch)
-        key = hashlib.sha256("\0".join([content, arch, version, self._sandbox.mode, "1"]).encode()).hexdigest()[:32]
+        way = _digest(arch, version, self._sandbox.mode, libraries.name if libraries else "", "2")
+        compiled = False
 
         def make(into: Path) -> None:
+            nonlocal compiled
+            if (like := self._like(way, content)) is not None:
+                for path in like.iterdir():  # links to the same data: nothing in the cache is ever changed
+                    if path.name != COMPLETE:
+                        os.link(path, into / path.name)
+                return
+            compiled = True
             tree, place = source(), self._cache.scratch("vma")
             _lay_out(tree, place)
-            self._make(arch, tree, place, into, libraries, jobs, say)
+            if self._make(arch, tree, place, into, libraries, jobs, say):
+                (into / _TREE).write_text(content.described())
+                (into / _READS).write_text("\0".join(sorted(_reads(place, tree))), errors="surrogateescape")
+                (into / _WAY).write_text(way)
             remove_tree(place)
 
-        entry, cached = self._cache.get("vma", key, make)
+        entry, _ = self._cache.get("vma", _digest(way, content.name), make)
         record = json.loads((entry / "record.json").read_text())
         program = entry / "vma"
         return VmaProgram(
@@ -77,20 +110,34 @@ class VmaBuilder:
             tests=tuple(record["tests"]),
             message=record["message"],
             log=entry / "build.log",
-            cached=cached,
+            cached=not compiled,
         )
+
+    def _like(self, way: str, content: Content) -> Path | None:
+        """The entry of a program that another tree was made into, and that this one would be, too."""
+        made = (self._cache.root / "store" / "vma").glob(f"*/{_WAY}")
+        recent = sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)
+        for entry in [path.parent for path in recent if path.read_text() == way][:_MOST_COMPARED]:
+            try:
+                tree, reads = (entry / _TREE).read_text(), (entry / _READS).read_text(errors="surrogateescape")
+            except OSError:
+                continue  # removed meanwhile
+            if content.makes_what(tree, frozenset(reads.split("\0")) - {""}):
+                return self._cache.find("vma", entry.name)
+        return None
 
     def _make(
         self, arch: Arch, tree: Path, place: Path, into: Path, libraries: Path | None, jobs: int, say: Say
-    ) -> None:
+    ) -> bool:
+        """Compile it, good or bad; whether there is a program."""
         directory, log = place / _DIRECTORY, into / "build.log"
         log.touch()
         if not (directory / "Makefile").is_file():
             self._record(into, Outcome.FAIL, (), f"the tree has no {_DIRECTORY}")
-            return
+            return False
         tests = names_of_tests(directory)
         # The Makefile adds to CFLAGS; a CFLAGS= on the command line would replace what it adds. CC carries the rest.
-        cc = compiler(arch, libraries)
+        cc = f"{compiler(arch, libraries)} -MD"
         argv = ["make", "-C", str(directory), f"-j{jobs}", f"CC={cc}", f"ARCH={ARCHES[arch].kbuild}", "vma"]
         say(f"compiling tools/testing/vma for {arch}")
         readable = [tree] if libraries is None else [tree, libraries]
@@ -98,17 +145,18 @@ class VmaBuilder:
             self._sandbox.wrap(argv, cwd=directory, writable=[place], readable=readable), log=log, deadline_s=1800
         )
         text = log.read_text(errors="replace")
-        if done.timed_out or "No space left on device" in text:
+        if is_of_the_machine(done, text):
             raise InfraError(f"tools/testing/vma could not be built for {arch}", detail=text[-2000:])
         if not done.ok:
             first = next((line for line in text.splitlines() if _ERROR.search(line)), text.strip()[-200:])
             self._record(into, Outcome.FAIL, tests, first.replace(f"{place}/", "").replace(f"{tree}/", "").strip())
-            return
+            return False
         if not tests:
             self._record(into, Outcome.ERROR, (), f"{_DIRECTORY}: no TEST(…) lines were recognised in its sources")
-            return
+            return False
         shutil.copy2(directory / "vma", into / "vma")
         self._record(into, Outcome.PASS, tests, "")
+        return True
 
     @staticmethod
     def _record(into: Path, outcome: Outcome, tests: tuple[str, ...], message: str) -> None:
@@ -134,3 +182,22 @@ def _lay_out(tree: Path, place: Path) -> None:
         directory /= part
     if (tree / _DIRECTORY).is_dir():
         shutil.copytree(tree / _DIRECTORY, place / _DIRECTORY)
+
+
+def _reads(place: Path, tree: Path) -> set[str]:
+    """The files of the tree that the compiler noted; empty where it did not for every object."""
+    directory, found = place / _DIRECTORY, set[str]()
+    if not all(made.with_suffix(".d").is_file() for made in directory.rglob("*.o")):
+        return set()
+    for note in directory.rglob("*.d"):
+        words = note.read_text(errors="surrogateescape").replace("\\\n", " ").split()
+        for word in (word for word in words if not word.endswith(":")):
+            path = os.path.normpath(directory / word)
+            for root in (f"{place}/", f"{tree}/"):
+                if path.startswith(root):
+                    found.add(path.removeprefix(root))
+    return found
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]

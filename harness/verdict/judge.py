@@ -18,6 +18,9 @@ PATH_COUNTER = "vma_lock_success"
 LOST_OUTCOMES = {"silence": Outcome.TIMEOUT, "deadline": Outcome.TIMEOUT, "complaint": Outcome.FAIL}
 """Outcomes for GuestLost.reason; all others (panic, exit, ssh) are CRASH: a broken mm takes sshd with it."""
 
+LEFT_OUT = "left out"
+"""Begins the message of what a run had no time for (`--budget`)."""
+
 _LISTED_CASES = 5
 
 
@@ -182,11 +185,13 @@ def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
 # --- the run as a whole ---------------------------------------------------------------------------------------
 
 
-def overall(suites: Sequence[SuiteResult], *, strict: bool = False) -> tuple[Outcome, str]:
+def overall(
+    suites: Sequence[SuiteResult], *, strict: bool = False, left_out: Sequence[str] = ()
+) -> tuple[Outcome, str]:
     """The outcome of a run and one line that says why.
 
     FAIL if the kernel failed anywhere and nothing excuses it (`strict`: or coverage was lost); ERROR if the harness
-    could not find something out; NOT_RUN if nothing passed; else PASS.
+    could not find something out; NOT_RUN if nothing passed, or something was `left_out` for want of time; else PASS.
     """
     named = [(f"{suite.classname}.{case.name}", case) for suite in suites for case in suite.cases]
     if failed := [(name, case) for name, case in named if case.fails or (strict and case.relation is Relation.GONE)]:
@@ -197,11 +202,17 @@ def overall(suites: Sequence[SuiteResult], *, strict: bool = False) -> tuple[Out
     # Something that did not run although nothing failed: nobody knows what it would have said.
     passed = sum(case.outcome is Outcome.PASS for _, case in named)
     unknown = [
-        (name, case) for name, case in named if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN) and not case.excused
-    ]
+        (name, case) for name, case in named
+        if case.outcome in (Outcome.ERROR, Outcome.NOT_RUN) and not case.excused
+        and not (case.outcome is Outcome.NOT_RUN and case.message.startswith(LEFT_OUT))
+    ]  # fmt: skip
     if unknown and (passed or any(case.outcome is Outcome.ERROR for _, case in unknown)):
         name, case = unknown[0]
         return Outcome.ERROR, f"{len(unknown)} of {len(named)} cases have no result: {name}: {case.message}"
+    if left_out:
+        shown = ", ".join(left_out[:_LISTED_CASES])
+        more = f" and {len(left_out) - _LISTED_CASES} more" if len(left_out) > _LISTED_CASES else ""
+        return Outcome.NOT_RUN, f"incomplete: {passed} of {len(named)} cases passed, left out: {shown}{more}"
     if not passed:
         return Outcome.NOT_RUN, f"nothing ran: none of {len(named)} cases has a result"
     excused = sum(bool(case.excused) for _, case in named)

@@ -53,6 +53,7 @@ class FakeEngine:
     goal: Goal | None = None
     command: tuple[str, ...] = ()
     directory: Path | None = None
+    resume: bool = False
     mutants: MutantsResult = field(default_factory=mutants_result)
     wanted: tuple[str, ...] = ()
     everything: bool = False
@@ -68,8 +69,10 @@ class FakeEngine:
         emit: Emit,
         command: tuple[str, ...],
         publish: Publish,
+        resume: bool = False,
     ) -> RunResult:
         del processes, cache
+        self.resume = resume
         self.plan, self.goal, self.command, self.directory = plan, goal, command, directory
         emit(Event(EventKind.STARTED, "build x86_64 lockdep"))
         for name in ("console-x86_64-lockdep.log", "config-x86_64-lockdep"):

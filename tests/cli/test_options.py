@@ -41,6 +41,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     plan = _plan(
         invoke, "--tree", "linux", "--series", "a..b", "--base", "v6.12",
         "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged", "--per-patch",
+        "--budget", "1h30m",
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
         "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
         "--check", "w1", "--check", "sparse",
@@ -53,6 +54,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     assert plan.model_dump(mode="json") == {
         "tree": f"{place}/linux", "series": "a..b", "base": "v6.12",
         "base_candidates": [f"{place}/other", "debian:linux-source-7.2"], "merged": True, "per_patch": True,
+        "budget": "1h30m",
         "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
                      {"name": "mine", "fragments": ["base", f"{place}/mine.config"], "checkers": None}],

@@ -171,7 +171,7 @@ def test_completion_scripts_call_the_program_back(shell: str) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("vmaharness r", {"report", "rerun", "run"}),
+        ("vmaharness r", {"report", "rerun", "run", "runs"}),
         ("vmaharness run --ar", {"--arch"}),
         ("vmaharness run --arch ", {"x86_64", "arm64"}),
         ("vmaharness run --suite ", {"vma", "faults", "hazards", "kselftest"}),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli.progress import LiveProgress, PlainProgress, duration, make_progress, printable
-from harness.events import Event, EventKind
+from harness.cli.progress import LiveProgress, PlainProgress, duration, make_progress, outlook_text, printable
+from harness.events import Event, EventKind, Outlook
 
 STEP = "build x86_64 lockdep"
 
@@ -111,3 +111,44 @@ def test_no_control_character_reaches_the_terminal(text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def outlook(done: int, running: int, left: int, seconds: float, unknown: int = 0) -> Event:
+    return Event(EventKind.OUTLOOK, outlook=Outlook(done, running, left, seconds, unknown))
+
+
+def test_how_far_it_is_shows_in_a_log_once_a_minute() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with PlainProgress(stream, clock) as progress:
+        progress.emit(outlook(1, 2, 9, 600.0))
+        clock.now += 30
+        progress.emit(outlook(2, 2, 8, 500.0))
+        clock.now += 40
+        progress.emit(Event(EventKind.PROGRESS, STEP, "linking"))  # whatever happens just then
+        clock.now += 10
+        progress.emit(outlook(3, 2, 7, 400.0))
+        clock.now += 60
+        progress.emit(outlook(12, 0, 0, 0.0))
+    assert stream.getvalue().splitlines() == [
+        "[    70.0] 2 of 12 steps done, 2 running, 8 left; about 8 min",
+        f"[    70.0] {STEP}: linking",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unknown", "words"),
+    [(4.0, 0, "; about 10 s"), (47.0, 0, "; about 50 s"), (100.0, 2, "; at least 2 min"),
+     (7500.0, 0, "; about 2 h 05 min"), (0.0, 3, ""), (0.0, 0, "; about 10 s")],
+)  # fmt: skip
+def test_the_rest_is_estimated_as_far_as_it_is_known(seconds: float, unknown: int, words: str) -> None:
+    assert outlook_text(Outlook(1, 1, 1, seconds, unknown), 0.0) == f"1 of 3 steps done, 1 running, 1 left{words}"
+
+
+def test_a_terminal_shows_how_far_it_is_below_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream, clock = Terminal(), Clock()
+    with LiveProgress(stream, clock) as progress:
+        progress.emit(Event(EventKind.STARTED, STEP))
+        progress.emit(outlook(3, 1, 4, 120.0))
+        progress._live.refresh()
+    assert "3 of 8 steps done, 1 running, 4 left; about 2 min" in stream.getvalue()

@@ -257,6 +257,10 @@ class TestConfig:
         build = bench.make()
         assert build.outcome is Outcome.FAIL
         assert (build.messages[0].path, build.messages[0].text) == ("mm/Kconfig", "syntax error")
+        checkouts = len(bench.checkouts)
+        assert bench.configure() == (None, True)
+        assert bench.make().messages == build.messages
+        assert len(bench.checkouts) == checkouts
 
 
 class TestBad:
@@ -270,10 +274,40 @@ class TestBad:
         assert build.log.read_bytes() == bench.log.read_bytes()
         assert "CONFIG_SMP=y" in build.config.read_text()
 
-    def test_it_is_not_kept(self, bench: Bench) -> None:
+    def test_it_is_not_compiled_again(self, bench: Bench) -> None:
         bench.edit("mm/memory.c", "return result;", "return nothing;")
-        assert not bench.make().cached
-        assert not bench.make().cached
+        first = bench.make()
+        bench.log.unlink()
+        again = bench.make()
+        assert (first.cached, again.cached, len(bench.checkouts)) == (False, True, 1)
+        assert (again.outcome, again.image, again.vmlinux) == (Outcome.FAIL, None, None)
+        assert (again.messages, again.config_digest) == (first.messages, first.config_digest)
+        assert again.log.read_bytes() == bench.log.read_bytes() == first.log.read_bytes()
+        assert bench.builder().find(bench.applied(), ARCH, bench.profile()) is None, "there is no such kernel"
+        bench.edit("mm/memory.c", "return nothing;", "return result;")
+        assert bench.make().outcome is Outcome.PASS
+
+    @pytest.mark.parametrize(
+        "said", ["cc1: internal compiler error: Segmentation fault", "make: vfork: Resource temporarily unavailable",
+                 "make[1]: *** [Makefile:1: mm/vma.o] Terminated", "/bin/sh: 1: flex: not found",
+                 "tools/objtool/elf.c:1:10: fatal error: gelf.h: No such file or directory"],
+    )  # fmt: skip
+    def test_what_the_machine_may_have_done_is_compiled_again(self, bench: Bench, said: str) -> None:
+        bench.edit("Makefile", "@cp $< $@", f"@echo '{said}' >&2; exit 1")
+        for _ in range(2):
+            build = bench.make()
+            assert (build.outcome, build.cached) == (Outcome.FAIL, False)
+
+    def test_a_header_that_the_kernel_lacks_is_its_own_fault(self, bench: Bench) -> None:
+        bench.edit("mm/vma.c", "#include <linux/mm.h>", "#include <linux/gone.h>")
+        for cached in (False, True):
+            build = bench.make()
+            assert (build.outcome, build.cached) == (Outcome.FAIL, cached)
+
+    def test_make_that_is_killed_says_nothing_of_the_kernel(self, bench: Bench) -> None:
+        bench.edit("Makefile", "@cp $< $@", "@kill -KILL $$PPID; sleep 1")
+        with pytest.raises(InfraError, match="make was ended by signal 9 while compiling"):
+            bench.make()
 
     def test_a_kernel_that_does_not_link(self, bench: Bench) -> None:
         bench.edit("mm/memory.c", "return result;", "return nothing();")

@@ -141,6 +141,17 @@ class TestUrl:
         with pytest.raises(subprocess.CalledProcessError):
             git(tree.repo, "cat-file", "-e", first)
 
+    def test_locks_of_a_git_that_was_killed_stop_nobody(self, clone: Path, resolve: Resolve, cache: Cache) -> None:
+        resolve(f"file://{clone}@main")
+        (repository,) = (cache.root / "store/git").glob("*/repo.git")
+        (ref,) = (repository / "refs/vmaharness").iterdir()
+        ref.with_name(f"{ref.name}.lock").touch()
+        (repository / "shallow.lock").touch()
+        git(clone, "commit", "-q", "--allow-empty", "-m", "next")
+        tree = resolve(f"file://{clone}@main")
+        assert tree.commit == git(clone, "rev-parse", "HEAD").strip()
+        assert tree.notes == ()
+
     def test_a_moved_branch_is_fetched_again(self, clone: Path, resolve: Resolve) -> None:
         resolve(f"file://{clone}@main")
         (clone / "mm/vma.c").write_text("int changed;\n")

@@ -180,7 +180,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(
         "tree: https://example.org/linux.git@v6.12\nseries: ./fixes\nbase: auto\n"
-        "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nper_patch: true\n"
+        "base_candidates: [other, 'debian:linux-source-7.2']\nmerged: false\nper_patch: true\nbudget: 20m\n"
         "base_fix: fix\narch: [arm64]\n"
         "profiles: [lockdep, {name: mine, fragments: [base, ./mine.config], checkers: checks}]\n"
         "suites: [faults]\nchecks: [w1]\ncases: ['faults.*']\n"
@@ -194,6 +194,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
     assert loaded.model_dump(mode="json") == {
         "tree": "https://example.org/linux.git@v6.12", "series": f"{tmp_path}/fixes", "base": "auto",
         "base_candidates": [f"{tmp_path}/other", "debian:linux-source-7.2"], "merged": False, "per_patch": True,
+        "budget": "20m",
         "base_fix": f"{tmp_path}/fix", "arch": ["arm64"],
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
                      {"name": "mine", "fragments": ["base", f"{tmp_path}/mine.config"],

@@ -113,6 +113,17 @@ def test_style_is_told_and_counts_only_for_strict(bench: Bench) -> None:
     assert bench.run("checkpatch", strict=True).outcome is Outcome.FAIL
 
 
+def test_what_was_checked_is_not_checked_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.commit(vma="void bad(int x) { BUG_ON(x); }\n")
+    first = bench.run("checkpatch", "side-effects", "w1")
+    monkeypatch.setattr("harness.run.checks.Checkpatch", None)
+    monkeypatch.setattr("harness.run.object_checks.ObjectCheck.run", None)
+    again = bench.run("checkpatch", "side-effects", "w1")
+    assert cases(again) == cases(first)
+    assert again.notes == first.notes
+    assert [step.cached for step in again.steps if step.name.startswith("check ")] == [True] * 3
+
+
 def test_a_side_effect_that_may_be_compiled_out_fails_the_run(bench: Bench) -> None:
     bench.commit(vma="void bad(int x) { VM_WARN_ON_ONCE(!refcount_dec_and_test(x)); }\n")
     result = bench.run("side-effects")

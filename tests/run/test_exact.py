@@ -14,6 +14,7 @@ import pytest
 from harness.errors import GuestLost, InfraError
 from harness.guest.exact import JobList, JobResult, Kept, exact_part
 from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Metric, Outcome
+from harness.run.answers import Answers
 from harness.run.exact import AllSeeds, ExactRunner, cut, job_list, unseeded
 from harness.run.suites import Prepared, unseedable
 from harness.run.target import select
@@ -154,11 +155,14 @@ class Bench:
             raise InfraError("no QEMU")
         yield FakeExact(self.directory / f"console.{number}{'.again' if again else ''}.log", jobs, **odd)
 
-    def runner(self, *names: str) -> ExactRunner:
+    def runner(self, *names: str, answers: Answers | None = None) -> ExactRunner:
         tasks = select([Named(names)], (), Arch.ARM64, 2, seed=7)
         runner = ExactRunner(
-            Arch.ARM64, "lockdep", tasks, seed=7, start=self.start, config_digest=DIGEST, say=lambda _: None
-        )
+            Arch.ARM64, "lockdep", tasks, seed=7, start=self.start, config_digest=DIGEST, say=lambda _: None,
+            keep=answers.save if answers else None,
+        )  # fmt: skip
+        if answers is not None and (answered := answers.load()) is not None:
+            runner.go_on(answered)
         runner.run()
         return runner
 
@@ -170,6 +174,26 @@ def bench(tmp_path: Path) -> Bench:
 
 def outcomes(runner: ExactRunner) -> dict[str, Outcome]:
     return {case.name: case.outcome for case in (*runner.kernel_cases, *runner.cases)}
+
+
+def test_a_seed_that_is_done_is_not_done_again(bench: Bench) -> None:
+    answers = Answers(bench.directory, "arm64-lockdep-seed7", "key")
+    first = bench.runner("good", "wrong", "dies", answers=answers)
+    guests = len(bench.lists) + len(bench.proven)
+    again = bench.runner("good", "wrong", "dies", answers=answers)
+    assert len(bench.lists) + len(bench.proven) == guests
+    assert (again.kernel_cases, again.cases, again.boots) == (first.kernel_cases, first.cases, first.boots)
+    one, two = AllSeeds([first]), AllSeeds([again])
+    assert one.exact == two.exact
+    assert [one.list_of(boot) for boot in one.boots] == [two.list_of(boot) for boot in two.boots]
+
+
+def test_a_seed_that_was_interrupted_begins_anew(bench: Bench) -> None:
+    answers = Answers(bench.directory, "arm64-lockdep-seed7", "key")
+    bench.how = {number: {"broken": True} for number in range(2, 9)}
+    with pytest.raises(InfraError):
+        bench.runner("dies", "good", answers=answers)
+    assert answers.load() is None
 
 
 def test_a_good_kernel_takes_one_guest_and_no_proof(bench: Bench) -> None:

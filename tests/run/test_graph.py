@@ -6,14 +6,17 @@ import threading
 
 import pytest
 
-from harness.errors import Cancelled, InfraError, UserError
+from harness.errors import Cancelled, InfraError, LeftOut, UserError
 from harness.events import Event, EventKind
 from harness.host.process import Stop
+from harness.run.budget import Advice, Budget
 from harness.run.graph import Graph, Node, Report, State
+from harness.run.history import History
 
 
 def make_graph(events: list[Event] | None = None, stop: Stop | None = None, **limits: int) -> Graph:
-    return Graph(stop=stop or Stop(), emit=(events if events is not None else []).append, limits=limits, last_s={})
+    advice = Advice(History({}), Budget(None))
+    return Graph(stop=stop or Stop(), emit=(events if events is not None else []).append, limits=limits, advice=advice)
 
 
 def fail(error: Exception) -> int:
@@ -98,7 +101,8 @@ def test_a_stop_from_outside_is_cancelled_not_failed() -> None:
 
 def test_steps_say_what_they_do() -> None:
     events: list[Event] = []
-    graph = Graph(stop=Stop(), emit=events.append, limits={}, last_s={"build": 12.0})
+    advice = Advice(History({"build": 12.0}), Budget(None))
+    graph = Graph(stop=Stop(), emit=events.append, limits={}, advice=advice)
 
     def work(report: Report) -> None:
         report.say("half")
@@ -106,7 +110,7 @@ def test_steps_say_what_they_do() -> None:
 
     graph.add("build", work)
     graph.run()
-    started, progress, finished = events
+    started, progress, finished = (event for event in events if event.kind is not EventKind.OUTLOOK)
     assert (started.kind, started.last_s) == (EventKind.STARTED, 12.0)
     assert (progress.kind, progress.text) == (EventKind.PROGRESS, "half")
     assert (finished.kind, finished.cached, finished.good, finished.text) == (
@@ -136,3 +140,59 @@ def test_a_step_may_add_steps_while_others_run() -> None:
     graph.add("slow", lambda _: meeting.wait())  # ends only when the late one has begun
     graph.run()
     assert added[0].value == 1
+
+
+class Clock:
+    """Time that passes when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_when_the_budget_is_used_up_nothing_is_begun_but_what_costs_nothing() -> None:
+    clock, events, ran = Clock(), list[Event](), list[str]()
+    graph = Graph(stop=Stop(), emit=events.append, limits={"x": 1}, advice=Advice(History({}), Budget(60.0, clock)))
+
+    def work(name: str, takes_s: float) -> int:
+        ran.append(name)
+        clock.now += takes_s
+        return len(ran)
+
+    first = graph.add("first", lambda _: work("first", 40), uses="x")
+    second = graph.add("second", lambda _: work("second", 40), uses="x")  # begun in time: comes to its end
+    third = graph.add("third", lambda _: work("third", 1), uses="x")
+    after = graph.add("after third", lambda _: work("after", 1), needs=[third])
+    account = graph.add("account", lambda _: work("account", 0), needs=[second], always=True)
+    missing = graph.add("missing", lambda _: work("missing", 0), needs=[third], always=True)
+    graph.run()
+    assert ran == ["first", "second", "account"]
+    assert [node.state for node in (first, second, account)] == [State.DONE] * 3
+    for node in (third, after, missing):
+        assert isinstance(node.error, LeftOut)
+    (note,) = [event.text for event in events if event.kind is EventKind.NOTE]
+    assert note.startswith("left out: the budget of 1 min is used up")
+
+
+def test_with_a_budget_the_quickest_answers_come_first() -> None:
+    past = {"build slow": 100.0, "test slow": 300.0, "build quick": 110.0, "test quick": 20.0, "test newer": 1.0}
+    order: list[str] = []
+    graph = Graph(stop=Stop(), emit=lambda _: None, limits={"compile": 1, "guest": 1},
+                  advice=Advice(History(past), Budget(3600.0)))  # fmt: skip
+    for name in ("new", "newer", "slow", "quick"):
+        built = graph.add(f"build {name}", lambda _, name=name: order.append(name), uses="compile")  # type: ignore[misc]
+        graph.add(f"test {name}", lambda _: None, needs=[built], uses="guest")
+    graph.run()
+    assert order == ["quick", "slow", "new", "newer"], "and what was never measured last"
+
+
+def test_it_says_how_far_it_is() -> None:
+    events: list[Event] = []
+    graph = make_graph(events)
+    first = graph.add("first", lambda _: 1)
+    graph.add("second", lambda _: first.value, needs=[first])
+    graph.run()
+    outlooks = [event.outlook for event in events if event.outlook is not None]
+    assert (outlooks[0].done, outlooks[0].running, outlooks[0].left, outlooks[0].unknown) == (0, 1, 1, 2)
