@@ -60,6 +60,7 @@ class Task:
 
     suite: Suite
     command: Command
+    skip: str = ""  # why it has no place on the kernel at hand
 
     @property
     def title(self) -> str:
@@ -72,7 +73,7 @@ class Task:
             self.command, timeout_s=self.command.timeout_s * pace,
             exercises_vma_locks=self.command.exercises_vma_locks and has_vma_locks,
         )  # fmt: skip
-        return replace(self, command=command)
+        return replace(self, command=command, skip="" if has_vma_locks else command.needs_vma_locks)
 
     def reports(self, suite: str, case: str) -> bool:
         """Whether this case is of this command."""
@@ -127,8 +128,8 @@ class TargetRunner:
         """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run."""
         self._arch = arch
         self._profile = profile
-        self.tasks = tuple(tasks)
-        self._left = list(tasks)
+        self.tasks = tuple(task for task in tasks if not task.skip)
+        self._left = list(self.tasks)
         self._start = start
         self._config_digest = config_digest
         self._say = say
@@ -144,7 +145,9 @@ class TargetRunner:
         self.notes: list[str] = []  # what a reader must know to believe the cases
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
-        self.cases: list[Case] = []
+        self.cases: list[Case] = [
+            case for task in tasks if task.skip for case in not_run(task, task.skip, Outcome.SKIP)
+        ]
 
     def run(self) -> None:
         """Boot and run until nothing is left, or boots are used up; then what failed once more, in fresh guests."""
@@ -451,9 +454,9 @@ def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:
     return not patterns or any(fnmatch.fnmatchcase(f"{suite}.{case}", pattern) for pattern in patterns)
 
 
-def not_run(task: Task, why: str) -> list[Case]:
+def not_run(task: Task, why: str, outcome: Outcome = Outcome.NOT_RUN) -> list[Case]:
     """The cases of a command that was never started."""
-    return [Case(task.suite.name, name, Outcome.NOT_RUN, message=why) for name in task.command.cases]
+    return [Case(task.suite.name, name, outcome, message=why) for name in task.command.cases]
 
 
 def by_suite(arch: str, profile: str, cases: Sequence[Case]) -> tuple[SuiteResult, ...]:
