@@ -124,8 +124,12 @@ class TargetRunner:
         say: Say,
         retries: int = 0,
         enough: Enough | None = None,
+        nodes: int = 1,
     ) -> None:
-        """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run."""
+        """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run.
+
+        `nodes` is how many nodes of memory a guest must have.
+        """
         self._arch = arch
         self._profile = profile
         self.tasks = tuple(task for task in tasks if not task.skip)
@@ -134,6 +138,7 @@ class TargetRunner:
         self._config_digest = config_digest
         self._say = say
         self._retries = retries
+        self._nodes = nodes
         self._enough = enough or (lambda _: "")
         self._again = False  # what is run now has failed before
         self._booted = 0  # guests that have come up
@@ -263,7 +268,7 @@ class TargetRunner:
         self._booted = number
         self._keep_boot(case)
         if number == 1 and not self._again:
-            self.kernel_cases.append(self._compare_config(guest))
+            self.kernel_cases += self._compare(guest)
         return True
 
     def _keep_boot(self, last: Case) -> None:
@@ -277,6 +282,21 @@ class TargetRunner:
         if self.boots[-1].outcome is Outcome.TIMEOUT:
             most = min(most, 1)
         return len(self._failed_boots) <= most
+
+    def _compare(self, guest: LiveGuest) -> list[Case]:
+        """Whether the guest is what was asked for."""
+        return [self._compare_config(guest), *([self._compare_nodes(guest)] if self._nodes > 1 else [])]
+
+    def _compare_nodes(self, guest: LiveGuest) -> Case:
+        """Whether the running kernel has as many nodes of memory as it was to have."""
+        try:
+            shown = guest.run(("cat", "/sys/devices/system/node/has_memory"), timeout_s=PROBE_S).stdout.strip()
+        except GuestLost as lost:
+            return Case("kernel", "nodes", Outcome.CRASH, message=lost.what)
+        if shown != (wanted := f"0-{self._nodes - 1}"):
+            message = f"the guest has memory in nodes {shown[:64] or 'unknown'}, and was to have it in {wanted}"
+            return Case("kernel", "nodes", Outcome.ERROR, message=message)
+        return Case("kernel", "nodes", Outcome.PASS)
 
     def _compare_config(self, guest: LiveGuest) -> Case:
         """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""

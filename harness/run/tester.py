@@ -104,7 +104,7 @@ class Tester:
 
         runner = ExactRunner(
             target.arch, name, self._tasks_at(seed, target, prepared), seed=seed, start=start,
-            config_digest=build.config_digest, say=report.say,
+            config_digest=build.config_digest, say=report.say, nodes=target.profile.nodes,
         )  # fmt: skip
         try:
             if build.outcome is not Outcome.PASS:
@@ -139,7 +139,7 @@ class Tester:
         target.prepared = tuple(prepared)
         runner = TargetRunner(
             target.arch, target.profile.name, self.tasks(target, prepared), config_digest=build.config_digest,
-            say=report.say, retries=self.plan.retries, enough=enough,
+            say=report.say, retries=self.plan.retries, enough=enough, nodes=target.profile.nodes,
             start=lambda number: self.guest(target, number, report.say),
         )  # fmt: skip
         runner.cases.extend(case for item in prepared for case in item.cases)
