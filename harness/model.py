@@ -339,6 +339,7 @@ class Profile:
     arches: tuple[Arch, ...] = tuple(Arch)  # on which there is such a kernel
     smp: int = 0  # CPUs of its guests; 0: as many as the plan says
     nodes: int = 1  # of memory
+    memory_mib: int = 0  # the least that its guests have
     cmdline: str = ""  # words for the kernel, before the plan's
     pace: float = 1.0  # how many times longer than without its checks everything takes
 
@@ -347,6 +348,7 @@ class Profile:
         words = " ".join(word for word in (self.cmdline, planned.cmdline) if word)
         return replace(
             planned, smp=self.smp or planned.smp, nodes=self.nodes, cmdline=words,
+            memory_mib=max(self.memory_mib, planned.memory_mib),
             boot_s=planned.boot_s * self.pace, command_s=planned.command_s * self.pace,
             silence_s=planned.silence_s * self.pace,
         )  # fmt: skip
@@ -503,6 +505,7 @@ class Command:
     timeout_s: float  # at hardware speed; scaled by the caller
     exercises_vma_locks: bool = False  # vma_lock_success of /proc/vmstat must grow
     further_cases: bool = False  # it reports more, called CASE.SOMETHING, which nobody knows before it has run
+    needs_vma_locks: str = ""  # why it has no place on a kernel without VMA locks; "" where it has one
 
     def reports(self, case: str) -> bool:
         """Whether a case of this name is of this command."""

@@ -9,13 +9,14 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
+from pydantic_core import PydanticCustomError
 
 from harness.errors import UserError
 from harness.model import Arch, Profile
 from harness.plan.document import read_document
 from harness.plan.load import is_file_name, validate
-from harness.plan.model import NONE, Name, Plan, ProfilePlan, Text
+from harness.plan.model import NONE, Name, Plan, ProfilePlan, Text, memory_mib
 
 REGISTRY = "profiles.yaml"
 
@@ -43,6 +44,9 @@ class RegisteredProfile(BaseModel):
         examples=[1],
     )
     nodes: int = Field(default=1, ge=1, le=8, strict=True, description="Nodes of memory of its guests.", examples=[2])
+    memory: str = Field(
+        default="", description="Memory of its guests, where the plan gives them less.", examples=["2G"]
+    )
     cmdline: str = Field(
         default="", description="Words on its command line, before the plan's.", examples=["kasan_multi_shot"]
     )
@@ -55,6 +59,15 @@ class RegisteredProfile(BaseModel):
         description="How many times longer everything takes on it: deadlines are multiplied by this.",
         examples=[3],
     )
+
+    @field_validator("memory", mode="after")
+    @classmethod
+    def _memory_in_range(cls, value: str) -> str:
+        try:
+            memory_mib(value or "1G")
+        except ValueError as error:
+            raise PydanticCustomError("memory", "{why}", {"why": str(error)}) from error
+        return value
 
 
 class _Registry(RootModel[dict[Name, RegisteredProfile]]):
@@ -88,6 +101,7 @@ def _resolve(profile: ProfilePlan, directory: Path) -> Profile:
         profile.name, _fragments(found.fragments, profile.name, directory), found.description,
         checkers=found.checkers if profile.checkers is None else profile.checkers,
         arches=found.arch, smp=found.smp, nodes=found.nodes, cmdline=found.cmdline, pace=found.pace,
+        memory_mib=memory_mib(found.memory) if found.memory else 0,
     )  # fmt: skip
 
 

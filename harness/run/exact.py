@@ -122,9 +122,11 @@ class ExactRunner(TargetRunner):
 
     def __init__(
         self, arch: Arch, profile: str, tasks: Sequence[Task], *, seed: int, start: StartExact, config_digest: str,
-        say: Say, keep: Keep | None = None,
+        say: Say, keep: Keep | None = None, nodes: int = 1,
     ) -> None:  # fmt: skip
-        super().__init__(arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say, keep=keep)
+        super().__init__(
+            arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say, keep=keep, nodes=nodes
+        )
         self.seed = seed
         self.races: Tally[str] = Tally()
         self.proofs: list[Proof] = []
@@ -230,7 +232,7 @@ class ExactRunner(TargetRunner):
     def _fetch(self, guest: LiveExactGuest) -> Kept | None:
         try:
             if not self._compared:
-                self.kernel_cases.append(self._compare_config(guest))
+                self.kernel_cases += self._compare(guest)
                 self._compared = True
             return guest.fetch()
         except GuestLost as error:

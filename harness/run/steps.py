@@ -552,7 +552,8 @@ class Steps:
         """As many guests as cores, and as fit into half of the free memory."""
         with Path("/proc/meminfo").open() as meminfo:
             free = next(int(line.split()[1]) for line in meminfo if line.startswith("MemAvailable:")) // 1024
-        needed = self.plan.guest.to_config().memory_mib
+        planned = self.plan.guest.to_config()
+        needed = max(profile.guest(planned).memory_mib for profile in self.profiles)
         if free < needed:
             raise InfraError(
                 f"a guest wants {needed} MiB of memory, {free} MiB are free", fix="give guests less with --mem"

@@ -64,6 +64,7 @@ class Task:
 
     suite: Suite
     command: Command
+    skip: str = ""  # why it has no place on the kernel at hand
 
     @property
     def title(self) -> str:
@@ -76,7 +77,7 @@ class Task:
             self.command, timeout_s=self.command.timeout_s * pace,
             exercises_vma_locks=self.command.exercises_vma_locks and has_vma_locks,
         )  # fmt: skip
-        return replace(self, command=command)
+        return replace(self, command=command, skip="" if has_vma_locks else command.needs_vma_locks)
 
     def reports(self, suite: str, case: str) -> bool:
         """Whether this case is of this command."""
@@ -133,16 +134,21 @@ class TargetRunner:
         retries: int = 0,
         enough: Enough | None = None,
         keep: Keep | None = None,
+        nodes: int = 1,
     ) -> None:
-        """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run."""
+        """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run.
+
+        `nodes` is how many nodes of memory a guest must have.
+        """
         self._arch = arch
         self._profile = profile
-        self.tasks = tuple(tasks)
-        self._left = list(tasks)
+        self.tasks = tuple(task for task in tasks if not task.skip)
+        self._left = list(self.tasks)
         self._start = start
         self._config_digest = config_digest
         self._say = say
         self._retries = retries
+        self._nodes = nodes
         self._enough = enough or (lambda _: "")
         self._keep = keep
         self._round = 0  # 0: all for the first time; N: what failed, again for the Nth time
@@ -159,7 +165,9 @@ class TargetRunner:
         self.notes: list[str] = []  # what a reader must know to believe the cases
         self.boots: list[Boot] = []
         self.kernel_cases: list[Case] = []
-        self.cases: list[Case] = []
+        self.cases: list[Case] = [
+            case for task in tasks if task.skip for case in not_run(task, task.skip, Outcome.SKIP)
+        ]
         self.seconds: dict[str, float] = {}  # that commands took, by title
 
     def run(self) -> None:
@@ -332,7 +340,7 @@ class TargetRunner:
         self._booted = number
         self._keep_boot(case)
         if number == 1 and not self._round:
-            self.kernel_cases.append(self._compare_config(guest))
+            self.kernel_cases += self._compare(guest)
         self._save()
         return True
 
@@ -347,6 +355,21 @@ class TargetRunner:
         if self.boots[-1].outcome is Outcome.TIMEOUT:
             most = min(most, 1)
         return len(self._failed_boots) <= most
+
+    def _compare(self, guest: LiveGuest) -> list[Case]:
+        """Whether the guest is what was asked for."""
+        return [self._compare_config(guest), *([self._compare_nodes(guest)] if self._nodes > 1 else [])]
+
+    def _compare_nodes(self, guest: LiveGuest) -> Case:
+        """Whether the running kernel has as many nodes of memory as it was to have."""
+        try:
+            shown = guest.run(("cat", "/sys/devices/system/node/has_memory"), timeout_s=PROBE_S).stdout.strip()
+        except GuestLost as lost:
+            return Case("kernel", "nodes", Outcome.CRASH, message=lost.what)
+        if shown != (wanted := f"0-{self._nodes - 1}"):
+            message = f"the guest has memory in nodes {shown[:64] or 'unknown'}, and was to have it in {wanted}"
+            return Case("kernel", "nodes", Outcome.ERROR, message=message)
+        return Case("kernel", "nodes", Outcome.PASS)
 
     def _compare_config(self, guest: LiveGuest) -> Case:
         """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""
@@ -527,9 +550,9 @@ def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:
     return not patterns or any(fnmatch.fnmatchcase(f"{suite}.{case}", pattern) for pattern in patterns)
 
 
-def not_run(task: Task, why: str) -> list[Case]:
+def not_run(task: Task, why: str, outcome: Outcome = Outcome.NOT_RUN) -> list[Case]:
     """The cases of a command that was never started."""
-    return [Case(task.suite.name, name, Outcome.NOT_RUN, message=why) for name in task.command.cases]
+    return [Case(task.suite.name, name, outcome, message=why) for name in task.command.cases]
 
 
 def by_suite(arch: str, profile: str, cases: Sequence[Case]) -> tuple[SuiteResult, ...]:

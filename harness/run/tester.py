@@ -107,8 +107,8 @@ class Tester:
     @staticmethod
     def _fit(target: Target, tasks: Sequence[Task]) -> list[Task]:
         """The tasks as the target's kernel can run them."""
-        lockless = asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
-        return [task.on_kernel(pace=target.profile.pace, has_vma_locks=not lockless) for task in tasks]
+        has_vma_locks = not _is_lockless(target)
+        return [task.on_kernel(pace=target.profile.pace, has_vma_locks=has_vma_locks) for task in tasks]
 
     def run_seed(self, seed: int, target: Target, prepared: list[Prepared], report: Report) -> ExactRunner:
         """One seed.  What the machine gets in the way of is an error of this seed alone."""
@@ -123,7 +123,7 @@ class Tester:
         answers = self._answers(target, tasks, seed)
         runner = ExactRunner(
             target.arch, name, tasks, seed=seed, start=start,
-            config_digest=build.config_digest, say=report.say,
+            config_digest=build.config_digest, say=report.say, nodes=target.profile.nodes,
             keep=answers.save if answers is not None else None,
         )  # fmt: skip
         if answers is not None and (answered := answers.load()) is not None:
@@ -139,7 +139,7 @@ class Tester:
         except InfraError as error:
             runner.kernel_cases.append(Case("kernel", "guest", Outcome.ERROR, message=error.what, detail=error.detail))
             runner.give_up(error.what)
-        self._decode(target, build, runner, report.say)
+        self._finish(target, build, runner, report.say)
         report.good = runner.good
         report.text = runner.account if runner.tasks else "no command is asked for at this seed"
         return runner
@@ -163,7 +163,7 @@ class Tester:
         tasks = self.tasks(target, prepared)
         answers = self._answers(target, tasks)
         runner = TargetRunner(
-            target.arch, target.profile.name, tasks, config_digest=build.config_digest,
+            target.arch, target.profile.name, tasks, config_digest=build.config_digest, nodes=target.profile.nodes,
             say=report.say, retries=self.plan.retries, enough=enough or (lambda _: self.budget.spent()),
             start=lambda number: self.guest(target, number, report.say),
             keep=answers.save if answers is not None else None,
@@ -176,10 +176,16 @@ class Tester:
             runner.run()
         else:
             runner.give_up("the kernel was not built")
-        self._decode(target, build, runner, report.say)
+        self._finish(target, build, runner, report.say)
         self._keep(target)
         report.good, report.text = runner.good, runner.account
         return runner
+
+    def _finish(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
+        """What a reader must know of the kernel, and call traces with file and line."""
+        if _is_lockless(target):
+            runner.notes.append(f"{target.name}: this kernel has no per-VMA lock: no case is asked to have taken one")
+        self._decode(target, build, runner, say)
 
     def _answers(self, target: Target, tasks: Sequence[Task], seed: int | None = None) -> Answers | None:
         """Where the answers of a target's guests are kept, named by all that they come from but the tasks' order."""
@@ -207,3 +213,8 @@ class Tester:
         decoded = decoder.decode(target.tree.value, build, wanted)
         runner.kernel_cases[:] = [decoded.case(case) for case in runner.kernel_cases]
         runner.cases[:] = [decoded.case(case) for case in runner.cases]
+
+
+def _is_lockless(target: Target) -> bool:
+    """Whether the target's kernel is proven to have no per-VMA lock."""
+    return asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)

@@ -20,6 +20,8 @@ GUEST_PROGRAM = "/vmaharness/bin/vma"
 GUEST_PACKAGES = ("libasan8", "libubsan1", "liburcu8")
 """Debian packages with the libraries that the program is linked with (by gcc 12 to 14)."""
 
+_FIXED = "tools/testing/vma is compiled with CONFIG_PER_VMA_LOCK, which this kernel has not"
+
 _SUMMARY = re.compile(r"(?m)^(\d+) tests? run, (\d+) passed, (\d+) failed\.$")
 _FAILED = re.compile(r"(?m)^Test (\w+) FAILED$")
 _SANITIZER = re.compile(r"(?m)^.*(ERROR: (?:Address|Leak|Undefined)\w*Sanitizer.*|runtime error: .*)$")
@@ -50,7 +52,8 @@ class VmaSuite:
 
         Not for leaks: a test that fails leaks, and the leak checker ends the program before its summary is written.
         """
-        return (Command("vma", ("env", "ASAN_OPTIONS=detect_leaks=0", self.program), self.tests, timeout_s=30.0),)
+        argv = ("env", "ASAN_OPTIONS=detect_leaks=0", self.program)
+        return (Command("vma", argv, self.tests, timeout_s=30.0, needs_vma_locks=_FIXED),)
 
     def at_seed(self, seed: int) -> VmaSuite:
         """It chooses nothing."""

@@ -84,20 +84,23 @@ def test_a_broken_registry_is_named_with_its_line(kconfigs: Path) -> None:
 def test_what_a_profile_asks_of_its_guests(kconfigs: Path) -> None:
     registry = kconfigs / "profiles.yaml"
     registry.write_text(
-        "slow:\n  fragments: [base]\n  arch: [x86_64]\n  smp: 1\n  nodes: 2\n  cmdline: word\n  pace: 3\n"
+        "slow:\n  fragments: [base]\n  arch: [x86_64]\n  smp: 1\n  nodes: 2\n  cmdline: word\n  pace: 3\n  memory: 1G\n"
     )
     (profile,) = resolve_profiles(_plan("slow"), kconfigs)
     assert profile.arches == (Arch.X86_64,)
     planned = GuestConfig(smp=4, cmdline="mine", boot_s=10.0, command_s=20.0, silence_s=30.0, memory_mib=512)
     assert profile.guest(planned) == GuestConfig(
-        smp=1, nodes=2, cmdline="word mine", boot_s=30.0, command_s=60.0, silence_s=90.0, memory_mib=512
+        smp=1, nodes=2, cmdline="word mine", boot_s=30.0, command_s=60.0, silence_s=90.0, memory_mib=1024
     )
+    assert profile.guest(GuestConfig(memory_mib=2048)).memory_mib == 2048
     assert Profile("plain", ()).guest(planned) == planned
     for line, message in (
         ("arch: [riscv]", "slow.arch[0]: must be one of x86_64, arm64, not the text 'riscv'"),
         ("arch: []", "slow.arch: must not be empty"),
         ("smp: -1", "slow.smp: must be at least 0, not the number -1"),
         ("nodes: 0", "slow.nodes: must be at least 1, not the number 0"),
+        ("memory: 2", "slow.memory: must be text, not the number 2"),
+        ("memory: 2T", "slow.memory: must be a size such as 512M or 1G, not '2T'"),
         ("pace: 0.5", "slow.pace: must be at least 1.0, not the number 0.5"),
     ):
         registry.write_text(f"slow:\n  fragments: [base]\n  {line}\n")

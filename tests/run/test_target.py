@@ -14,6 +14,7 @@ from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Outco
 from harness.run.probe import PROBE
 from harness.run.target import MAX_BOOTS, TargetRunner, Task, by_suite, lines_after, select
 from harness.run.targets import targets_of
+from harness.suites.vma import VmaSuite
 
 DIGEST = "d" * 64
 WARNING = (
@@ -49,6 +50,7 @@ class FakeGuest:
     taken: int = 10
     tables: str = " lock-classes:  412 [max: 8192]\n"
     armed: str = "armed"
+    nodes: str = "0\n"  # that have memory
     probe: str = ""  # what is read instead of the above
     late: dict[str, str] = field(default_factory=dict)  # what the kernel says just before a mark
     marks: list[str] = field(default_factory=list)
@@ -69,6 +71,8 @@ class FakeGuest:
             locks = f"{self.tables} debug_locks: {self.debug_locks}\n"
             said = f"vma_lock_success {self.taken}\n{mark}{self.tainted}\n{mark}{locks}{mark}{self.armed}\n{mark}"
             return CommandResult(0, said, "", 0.1)
+        if argv[-1].endswith("/node/has_memory"):
+            return CommandResult(0, self.nodes, "", 0.1)
         if "config.gz" in argv[-1]:
             return CommandResult(0, f"{DIGEST}  -\n", "", 0.1)
         if name != "idle":
@@ -99,14 +103,21 @@ class FakeGuest:
 
 
 def run(*names: str, guests: list[FakeGuest] | None = None, digest: str = DIGEST) -> TargetRunner:
+    return run_tasks(select([TwoCases(names)], (), Arch.ARM64, 2), guests=guests, digest=digest)
+
+
+def run_tasks(
+    tasks: Sequence[Task], *, guests: list[FakeGuest] | None = None, digest: str = DIGEST, nodes: int = 1
+) -> TargetRunner:
     given = iter(guests or [FakeGuest() for _ in range(MAX_BOOTS)])
 
     @contextmanager
     def start(_: int) -> Iterator[FakeGuest]:
         yield next(given)
 
-    tasks = select([TwoCases(names)], (), Arch.ARM64, 2)
-    runner = TargetRunner(Arch.ARM64, "lockdep", tasks, start=start, config_digest=digest, say=lambda _: None)
+    runner = TargetRunner(
+        Arch.ARM64, "lockdep", tasks, start=start, config_digest=digest, say=lambda _: None, nodes=nodes
+    )
     runner.run()
     return runner
 
@@ -265,6 +276,28 @@ def test_a_kernel_without_vma_locks_is_not_asked_to_take_them() -> None:
     slow = task.on_kernel(pace=3.0, has_vma_locks=True).command
     assert (slow.timeout_s, slow.exercises_vma_locks) == (3.0, True)
     assert not task.on_kernel(pace=1.0, has_vma_locks=False).command.exercises_vma_locks
+
+
+def test_what_has_no_place_on_such_a_kernel_is_skipped_with_its_reason() -> None:
+    (task,) = select([VmaSuite(("merge", "split"))], (), Arch.X86_64, 1)
+    assert not task.on_kernel(pace=1.0, has_vma_locks=True).skip
+    unfit = task.on_kernel(pace=1.0, has_vma_locks=False)
+    guest = FakeGuest()
+    runner = run_tasks([unfit, *select([TwoCases(("good",))], (), Arch.X86_64, 1)], guests=[guest])
+    assert [(case.suite, case.name, case.outcome) for case in runner.cases] == [
+        ("vma", "merge", Outcome.SKIP), ("vma", "split", Outcome.SKIP), ("faults", "good", Outcome.PASS),
+    ]  # fmt: skip
+    assert "CONFIG_PER_VMA_LOCK" in runner.cases[0].message
+    assert guest.marks == ["vmaharness: faults good", "vmaharness: end of faults good"]
+
+
+@pytest.mark.parametrize(("shown", "outcome"), [("0-1\n", Outcome.PASS), ("0\n", Outcome.ERROR), ("", Outcome.ERROR)])
+def test_a_kernel_that_has_not_the_nodes_it_was_to_have_is_no_pass(shown: str, outcome: Outcome) -> None:
+    runner = run_tasks(select([TwoCases(("good",))], (), Arch.ARM64, 2), guests=[FakeGuest(nodes=shown)], nodes=2)
+    assert outcomes(runner) == {
+        "boot": Outcome.PASS, "running-config": Outcome.PASS, "nodes": outcome, "good": Outcome.PASS,
+    }  # fmt: skip
+    assert "nodes" not in outcomes(run("good"))
 
 
 def test_a_profile_has_targets_where_there_is_such_a_kernel() -> None:
