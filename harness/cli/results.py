@@ -19,14 +19,14 @@ MARK = ".vmaharness"
 
 OURS = (
     "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
-    "mutants.json", "mutant-*", "unmutated",
+    "mutants.json", "mutant-*", "unmutated", "bisect.json", "bisect.jsonl", "git", "probes", "culprit.patch",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""
 
 
 @contextmanager
-def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[Path]:
-    """The directory for this run's results.
+def result_directory(out: str | None, *, cwd: Path, now: datetime, again: bool = False) -> Iterator[Path]:
+    """The directory for this run's results; `again`: with those of an earlier start of it.
 
     Raises UserError when `out` has files but none of an earlier run, or another run writes there; InfraError when it
     cannot be made.  A directory that was made here and got no files is removed again.
@@ -44,7 +44,8 @@ def result_directory(out: str | None, *, cwd: Path, now: datetime) -> Iterator[P
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"another run is writing to {path}", fix="choose another --out") from error
-        _clear(path)
+        if not again:
+            _clear(path)
         try:
             yield path
         finally:
