@@ -868,6 +868,120 @@ class RunResult:
         return self.host_suites + tuple(suite for target in self.targets for suite in target.suites) + stages
 
 
+# --- bisection ----------------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What is said of a commit, in git bisect's words."""
+
+    GOOD = "good"
+    BAD = "bad"
+    SKIP = "skip"  # it cannot be told there: it does not build, or fails by something else
+
+
+class Rung(StrEnum):
+    """What shows a failure, the cheapest first."""
+
+    COMMAND = "command"  # of the user's, in a checkout
+    HOST = "host"  # tools/testing/vma: no kernel is built
+    BUILD = "build"  # no guest is booted
+    GUEST = "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The failure whose patch is looked for."""
+
+    rung: Rung
+    arch: str  # "host" for what runs there
+    profile: str
+    suite: str
+    case: str
+    title: str  # of the finding, or what the case says
+    fingerprints: tuple[str, ...] = ()  # any of them is it; empty: the case itself fails
+    errors: tuple[str, ...] = ()  # of a build, FILE: TEXT: any of them is it; empty: that it does not build
+    outcome: Outcome = Outcome.FAIL  # of the case, where there are no fingerprints
+
+    @property
+    def where(self) -> str:
+        """`x86_64.lockdep.hazards.same.unmap.2`."""
+        return ".".join(part for part in (self.arch, self.profile, self.suite, self.case) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A commit of the series or range, from 1; 0 is the good end."""
+
+    number: int
+    commit: str
+    subject: str
+
+
+class ProbeRole(StrEnum):
+    TIP = "tip"
+    BASE = "base"
+    SEARCH = "search"
+    PARENT = "parent"  # of the culprit, where the search has not come by it
+    REVERTED = "reverted"  # the tip without the culprit
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What became of one tree."""
+
+    role: ProbeRole
+    number: int  # of the candidate
+    commit: str
+    subject: str
+    verdict: Verdict
+    why: str
+    detail: str
+    runs: Tries
+    directory: Path
+
+
+class BisectEnd(StrEnum):
+    """How a search ended."""
+
+    FOUND = "found"
+    CANDIDATES = "candidates"  # what is left cannot be tested: any of them may have done it
+    TIP_GOOD = "tip is good"  # the failure is not there
+    BASE_BAD = "base is bad"  # it was there before
+    UNTESTABLE = "an end cannot be tested"
+    UNFINISHED = "unfinished"  # stopped, or the machine got in the way
+
+
+@dataclass(frozen=True, slots=True)
+class BisectResult:
+    """What bisect.json holds."""
+
+    version: str  # of vmaharness
+    command: tuple[str, ...]
+    started: str  # ISO 8601, UTC, of the first start
+    seconds: float  # of this start
+    host: dict[str, str]
+    plan: dict[str, object]
+    tree: Tree | None
+    title: str  # of the series, or the range
+    candidates: tuple[Candidate, ...]
+    sought: Sought | None  # None: it was not seen
+    rate: Tries | None  # failures of the bad end's runs
+    runs: int  # without the failure, for a commit to be called good
+    confidence: float  # that the culprit's parent is good, between 0 and 1; 0 without a culprit
+    probes: tuple[ProbeResult, ...]
+    culprits: tuple[Candidate, ...]  # one, or all that may have done it
+    proof: tuple[str, ...]  # what is proven, and what is not and why
+    proven: bool  # parent clean, culprit failing, tip without it clean
+    builds: int  # kernels that were compiled
+    boots: int  # guests that were booted
+    minimum: int  # trees that such a search needs at least
+    patch: Path | None  # the culprit, as git format-patch writes it
+    end: BisectEnd
+    message: str
+    notes: tuple[str, ...] = ()
+    schema: int = field(default=1)
+
+
 # --- mutants --------------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ from harness.events import Emit
 from harness.host.cache import Cache, default_root
 from harness.host.process import Processes, Stop
 from harness.host.sessions import this_session
-from harness.model import Boot, CommandResult, MutantsResult, Outcome, RunResult
+from harness.model import BisectResult, Boot, CommandResult, MutantsResult, Outcome, RunResult
 from harness.run.goal import Goal
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from harness.plan.model import Plan
     from harness.report.capsule import Capsule
+    from harness.run.bisect.once import Told
+    from harness.run.bisect.order import Order
     from harness.run.rerun import Again
 
 
@@ -114,6 +116,41 @@ class Engine(Protocol):
         command: tuple[str, ...],
         publish: Callable[[MutantsResult], None],
     ) -> MutantsResult: ...
+
+    def run_bisect(
+        self,
+        plan: Plan,
+        order: Order,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Callable[[BisectResult], None],
+    ) -> BisectResult: ...
+
+    def resume_bisect(
+        self,
+        directory: Path,
+        *,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        publish: Callable[[BisectResult], None],
+    ) -> BisectResult: ...
+
+    def bisect_once(
+        self,
+        plan: Plan,
+        order: Order,
+        clone: Path,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+    ) -> Told: ...
 
     def open_capsule(
         self,

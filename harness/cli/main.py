@@ -18,6 +18,7 @@ import click
 from harness import __version__
 from harness.cli import (
     apply,
+    bisect,
     boot,
     build,
     cache,
@@ -25,6 +26,7 @@ from harness.cli import (
     completion,
     config,
     doctor,
+    git_bisect_run,
     man,
     mutants,
     plan,
@@ -78,10 +80,15 @@ class Verbs(click.Group):
         except HarnessError as error:
             if not (isinstance(error, Cancelled) and not error.what):
                 say.error(error)
-            ctx.exit(error.exit_code)
+            ctx.exit(_exit_code(ctx, error.exit_code))
         except KeyboardInterrupt:
             ctx.exit(ExitCode.CANCELLED)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.ClickException as error:
+            if (code := _exit_code(ctx, error.exit_code)) == error.exit_code:
+                raise
+            error.show()
+            ctx.exit(code)
+        except (click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
             problem = _machine_problem(error)
@@ -89,10 +96,16 @@ class Verbs(click.Group):
                 _report_bug(error)
             else:
                 say.error(problem)
-            ctx.exit(ExitCode.INFRA_ERROR)
+            ctx.exit(_exit_code(ctx, ExitCode.INFRA_ERROR))
         except Exception as error:  # noqa: BLE001 - the border: a bug ends in a message, not in a stack on the terminal
             _report_bug(error)
-            ctx.exit(ExitCode.INFRA_ERROR)
+            ctx.exit(_exit_code(ctx, ExitCode.INFRA_ERROR))
+
+
+def _exit_code(context: click.Context, code: int) -> int:
+    """The exit code of an error; git bisect run would take one below 128 for what is said of the commit."""
+    aborts = context.invoked_subcommand == git_bisect_run.git_bisect_run.name and code < git_bisect_run.ABORTS
+    return git_bisect_run.ABORTS + code if aborts else code
 
 
 def _machine_problem(error: OSError) -> InfraError | None:
@@ -123,8 +136,9 @@ def cli() -> None:
 
 
 for verb in (
-    run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, mutants.mutants, doctor.doctor,
-    report.report, compare.compare, runs.runs, runs.ps, runs.gc, series.series, suites.suites, plan.plan, cache.cache,
+    run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, bisect.bisect,
+    git_bisect_run.git_bisect_run, mutants.mutants, doctor.doctor, report.report, compare.compare,
+    runs.runs, runs.ps, runs.gc, series.series, suites.suites, plan.plan, cache.cache,
     man.man, completion.completion,
 ):  # fmt: skip
     cli.add_command(verb)

@@ -5,7 +5,7 @@ One table for all verbs.  A test compares it with the plan's fields.  Nothing he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -226,12 +226,18 @@ def some_plan_options(keys: Sequence[str]) -> Callable[[Command], Command]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on standard output.")
 
 
-def load_plan_of(context: click.Context, *, series: bool = True) -> Plan:
-    """The plan of a verb's arguments; `series`: whether the verb tests one.  Raises InputError or UserError."""
+def load_plan_of(context: click.Context, *, series: bool = True, run: Mapping[str, object] | None = None) -> Plan:
+    """The plan of a verb's arguments; `series`: whether the verb tests one; `run`: the plan is that of an earlier run.
+
+    Raises InputError or UserError.
+    """
     from harness.plan.load import load_plan  # noqa: PLC0415 - start-up time
 
     named = context.params.get("plan")
     overrides = overrides_of(context)
+    if run is not None:
+        planned = [_override((key,), value, "the plan of the run") for key, value in run.items()]
+        return load_plan(None, [*planned, *overrides], cwd=Path.cwd())
     said = {override.key for override in overrides}
     if not series:
         overrides = [*overrides, _override(("series",), None, "--series")]

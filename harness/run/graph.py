@@ -125,6 +125,10 @@ class Graph:
         """How many steps may use a resource together from now on."""
         self._limits[resource] = places
 
+    def places(self, resource: str) -> int:
+        """How many steps may use a resource together."""
+        return self._limits.get(resource, 1)
+
     @property
     def nodes(self) -> tuple[Node[Any], ...]:
         return tuple(self._nodes)

@@ -24,6 +24,7 @@ from harness.host.process import Processes
 from harness.model import (
     AppliedPatch,
     BaseReport,
+    BisectResult,
     CheckedKernel,
     MutantsResult,
     Outcome,
@@ -39,6 +40,10 @@ from harness.report import capsule as capsule_file
 from harness.report.files import Layout
 from harness.run import base, capsules, history, mutants, record, registry
 from harness.run.baseline import BaselineSteps
+from harness.run.bisect import once
+from harness.run.bisect import run as bisect
+from harness.run.bisect.once import Told
+from harness.run.bisect.order import Order
 from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
 from harness.run.graph import State
@@ -208,6 +213,39 @@ def run_mutants(
     return mutants.run_mutants(
         plan, wanted, everything=everything, directory=directory, processes=processes, cache=cache, emit=emit,
         command=command, host=describe_host(), publish=publish,
+    )  # fmt: skip
+
+
+def run_bisect(
+    plan: Plan, order: Order, *, directory: Path, processes: Processes, cache: Cache, emit: Emit,
+    command: tuple[str, ...], publish: Callable[[BisectResult], None],
+) -> BisectResult:  # fmt: skip
+    """Look for the patch of the plan's series, or of a range, that a failure came with.
+
+    Raises what `run_plan` raises, after `publish` had what was found out until then; `resume_bisect` goes on.
+    """
+    return bisect.run_bisect(
+        plan, order, directory=directory, processes=processes, cache=cache, emit=emit, command=command,
+        host=describe_host(), publish=publish,
+    )  # fmt: skip
+
+
+def resume_bisect(
+    directory: Path, *, processes: Processes, cache: Cache, emit: Emit, publish: Callable[[BisectResult], None]
+) -> BisectResult:
+    """Go on with the search that a directory is of.  Raises InputError where it is of none, else as `run_bisect`."""
+    return bisect.resume_bisect(
+        directory, processes=processes, cache=cache, emit=emit, host=describe_host(), publish=publish
+    )
+
+
+def bisect_once(
+    plan: Plan, order: Order, clone: Path, *, directory: Path, processes: Processes, cache: Cache, emit: Emit
+) -> Told:
+    """Test the commit that git bisect is at in a user's clone, which is only read."""
+    bisect.check(plan, order)
+    return once.test_once(
+        plan, order, clone, directory=directory, processes=processes, cache=cache, emit=emit
     )  # fmt: skip
 
 

@@ -175,6 +175,15 @@ class Steps:
         other._add_checkers()
         return other
 
+    def again(self, *, prefix: str, directory: Path, target: str) -> Steps:
+        """One target of this tree once more, with the kernel that it has: its programs and tests can be added."""
+        other = copy.copy(self)
+        other.prefix, other.layout = prefix, Layout(directory)
+        other.tester = replace(self.tester, prefix=prefix, layout=other.layout)
+        other.targets = [replace(self.target(target), rootfs=None, test=None, seeds=(), prepared=())]
+        other.host_vma, other.prepared = None, {}
+        return other
+
     @property
     def arches(self) -> tuple[Arch, ...]:
         """The architectures that there is a target of, in the plan's order."""

@@ -12,10 +12,13 @@ from harness.errors import HarnessError
 from harness.events import Emit, Event, EventKind
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.model import Boot, CommandResult, MutantsResult, Outcome, RunResult
+from harness.model import BisectResult, Boot, CommandResult, MutantsResult, Outcome, RunResult, Verdict
 from harness.plan.model import Plan
+from harness.run.bisect.once import Told
+from harness.run.bisect.order import Order
 from harness.run.goal import Goal
 from tests.report import samples
+from tests.report.test_bisect_shown import result as bisect_result
 from tests.report.test_mutants_shown import result as mutants_result
 
 
@@ -57,6 +60,9 @@ class FakeEngine:
     mutants: MutantsResult = field(default_factory=mutants_result)
     wanted: tuple[str, ...] = ()
     everything: bool = False
+    bisected: BisectResult = field(default_factory=bisect_result)
+    order: Order | None = None
+    verdict: Verdict = Verdict.GOOD
 
     def run_plan(
         self,
@@ -116,3 +122,56 @@ class FakeEngine:
         if self.error is not None:
             raise self.error
         return self.mutants
+
+    def run_bisect(
+        self,
+        plan: Plan,
+        order: Order,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Callable[[BisectResult], None],
+    ) -> BisectResult:
+        del processes, cache, emit
+        self.plan, self.order, self.command, self.directory = plan, order, command, directory
+        return self._bisected(directory, publish)
+
+    def resume_bisect(
+        self,
+        directory: Path,
+        *,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        publish: Callable[[BisectResult], None],
+    ) -> BisectResult:
+        del processes, cache, emit
+        self.directory = directory
+        return self._bisected(directory, publish)
+
+    def _bisected(self, directory: Path, publish: Callable[[BisectResult], None]) -> BisectResult:
+        (directory / "bisect.jsonl").touch()
+        publish(self.bisected)
+        if self.error is not None:
+            raise self.error
+        return self.bisected
+
+    def bisect_once(
+        self,
+        plan: Plan,
+        order: Order,
+        clone: Path,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+    ) -> Told:
+        del clone, processes, cache, emit
+        self.plan, self.order, self.directory = plan, order, directory
+        if self.error is not None:
+            raise self.error
+        return Told("0123456789abcdef", self.verdict, "it passes")
