@@ -45,4 +45,4 @@ def clock_ahead(console: str, host_s: float) -> str:
     guest_s = max((float(found[1]) for found in _STAMP.finditer(console)), default=0.0)
     if guest_s <= max(_CLOCK_FACTOR * host_s, host_s + _CLOCK_SLACK_S):
         return ""
-    return f"its clock was at {guest_s:.0f} s when {host_s:.0f} s had passed: it was measured while the host starved it"
+    return f"its clock was at {guest_s:.0f} s when {host_s:.0f} s had passed; on a starved host it is measured wrong"
