@@ -329,6 +329,11 @@ def test_a_flaky_failure_gets_the_runs_that_its_rate_needs(bench: Searches) -> N
     assert "so " in summary(result)
 
 
+def test_the_budget_of_a_run_is_not_that_of_a_search(bench: Searches) -> None:
+    bench.series(2, 1)
+    assert found(bench.bisect(2, budget="1s", **CASE)) == [1]
+
+
 def test_the_rate_and_the_runs_can_be_said(bench: Searches) -> None:
     bench.series(2, 2)
     assert bench.bisect(2, Order(rate=Tries(1, 2)), **CASE).runs == 5

@@ -33,6 +33,12 @@ from harness.verdict.bisect import arches_first
 
 KIND = "bisect"  # of cache entries
 
+ONE_TREE: dict[str, object] = {
+    "series": None, "base": NONE, "base_candidates": (), "base_fix": NONE, "merged": False, "per_patch": False,
+    "repair": False, "retries": 0, "keep": False, "budget": None,
+}  # fmt: skip
+"""What a plan says no more where one tree after the other is tested as it is, each as often as an answer takes."""
+
 _OF_TREES = ("vma", "kselftest")  # suites whose programs are made of the tree
 
 

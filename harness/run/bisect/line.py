@@ -91,7 +91,7 @@ def begin(
 def _steps(
     plan: Plan, directory: Path, processes: Processes, cache: Cache, emit: Emit, **changes: object
 ) -> Steps:  # fmt: skip
-    planned = plan.model_copy(update=changes)
+    planned = plan.model_copy(update={"budget": None, **changes})
     steps = Steps(planned, directory=directory, goal=Goal.APPLY, processes=processes, cache=cache, emit=emit)
     try:
         steps.graph.run()

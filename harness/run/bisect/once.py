@@ -16,9 +16,9 @@ from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.kernel.git import Git
 from harness.model import AppliedTree, ProbeRole, Rung, Tree, Verdict
-from harness.plan.model import NONE, Plan
+from harness.plan.model import Plan
 from harness.run.bisect.answers import Probe
-from harness.run.bisect.bench import Bench
+from harness.run.bisect.bench import ONE_TREE, Bench
 from harness.run.bisect.log import NAME, Log
 from harness.run.bisect.look import Look, Looker, perform
 from harness.run.bisect.order import Order
@@ -47,12 +47,7 @@ def test_once(
     """
     git = Git(processes, clone, ours=False)
     commit = _commit(git, clone)
-    planned = plan.model_copy(
-        update={
-            "tree": f"{clone}@{commit}", "series": None, "base": NONE, "base_candidates": (), "base_fix": NONE,
-            "merged": False, "per_patch": False, "repair": False, "retries": 0,
-        }
-    )  # fmt: skip
+    planned = plan.model_copy(update=ONE_TREE | {"tree": f"{clone}@{commit}"})
     bench = Bench(
         planned, directory=directory, processes=processes, cache=cache, emit=emit, built=lambda _: None, known={},
         at_once=1,

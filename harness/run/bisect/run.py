@@ -13,9 +13,9 @@ from harness.events import Emit
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import BisectEnd, BisectResult
-from harness.plan.model import NONE, Plan
+from harness.plan.model import Plan
 from harness.run.bisect import history
-from harness.run.bisect.bench import Bench
+from harness.run.bisect.bench import ONE_TREE, Bench
 from harness.run.bisect.history import History
 from harness.run.bisect.line import Trees, begin
 from harness.run.bisect.log import FORMAT, NAME, Log, open_log
@@ -85,10 +85,7 @@ def _go_on(
 ) -> BisectResult:  # fmt: skip
     clock = time.monotonic()
     found = Trees(begun.line, git, processes, cache)
-    changes = {
-        "tree": f"{git.place}@{begun.line.base}", "series": None, "base": NONE, "base_candidates": (), "base_fix": NONE,
-        "merged": False, "per_patch": False, "repair": False, "retries": 0, "keep": False,
-    }  # fmt: skip
+    changes = ONE_TREE | {"tree": f"{git.place}@{begun.line.base}"}
     bench = Bench(
         plan.model_copy(update=changes), directory=directory / PROBES, processes=processes, cache=cache,
         emit=emit, built=lambda key: _note_build(log, key), known=known_of(begun.order),
