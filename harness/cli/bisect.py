@@ -53,7 +53,7 @@ def bisect(context: click.Context, /, resume: Path | None, as_json: bool, **_: o
     RUNDIR#CASE is a failure of an earlier run, such as results#hazards.same.unmap.2: tree, series, kernel, guest, case
     and fingerprint are that run's. Else --case, --finding, --build or --exec say what to look for. Both ends of the
     series are tested first; the cheapest thing that shows the failure is what is run; commits that cannot be tested
-    are skipped as git bisect does it, whose state is in DIR/git. Results are in bisect.json and summary.txt.
+    are skipped as git bisect does it, whose state is in DIR/bisect.git. Results are in bisect.json and summary.txt.
     Exit codes: 0 the patch was found, 1 no single one (the candidates are listed), 2 it cannot be asked so, 3 this
     machine got in the way, 4 an end is not as it must be: the tip does not show the failure, or the base does.
     """

@@ -86,7 +86,7 @@ def test_what_the_host_shows_needs_no_kernel(tmp_path: Path, tree: tuple[Path, s
     assert (result["sought"]["rung"], result["builds"], result["boots"]) == ("host", 0, 0)
     assert "the tip without it: clean" in ended.words
     log = subprocess.run(
-        ["git", "-C", tmp_path / "out" / "git", "bisect", "log"], capture_output=True, text=True, check=True
+        ["git", "-C", tmp_path / "out" / "bisect.git", "bisect", "log"], capture_output=True, text=True, check=True
     ).stdout
     assert "# first bad commit" in log
 

@@ -145,7 +145,7 @@ def test_the_patch_is_found_and_proven(bench: Searches, bad: int) -> None:
 def test_git_bisect_is_where_the_search_is(bench: Searches) -> None:
     bench.series(4, 2)
     bench.bisect(4, **CASE)
-    state = bench.directory_of_search / "git"
+    state = bench.directory_of_search / "bisect.git"
     log = git(state, "bisect", "log")
     assert "# first bad commit: [" in log
     assert log.count("git bisect good") + log.count("git bisect bad") >= 2
@@ -456,10 +456,10 @@ def test_the_repository_of_the_search_outlives_the_cache_s_scratch_space(bench: 
     (fix / "0001-mend.patch").write_text(git(bench.clone, "format-patch", "--stdout", "HEAD~1..HEAD"))
     result = bench.bisect(4, base_fix=str(fix), **plan, **CASE)
     assert (found(result), result.proven, result.candidates[0].subject) == ([2], True, "docs: mend")
-    alternates = (bench.directory_of_search / "git/objects/info/alternates").read_text().split()
+    alternates = (bench.directory_of_search / "bisect.git/objects/info/alternates").read_text().split()
     assert alternates
     assert not [path for path in alternates if Path(path).is_relative_to(tmp_path / "cache" / "scratch")]
-    git(bench.directory_of_search / "git", "fsck", "--connectivity-only", "bad-end", "good-end")
+    git(bench.directory_of_search / "bisect.git", "fsck", "--connectivity-only", "bad-end", "good-end")
 
 
 def test_a_range_of_the_clone_s_own_history(bench: Searches) -> None:

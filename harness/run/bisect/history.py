@@ -18,7 +18,7 @@ from harness.kernel.git import Git, make_repository
 from harness.model import Verdict
 from harness.run.bisect.policy import Half
 
-NAME = "git"
+NAME = "bisect.git"
 BAD, BASE = "refs/heads/bad-end", "refs/heads/good-end"
 
 _FOUND = re.compile(r"(?m)^# first bad commit: \[([0-9a-f]+)\]")

@@ -24,7 +24,7 @@ from harness.run.bisect.origin import known_of
 from harness.run.bisect.search import Search
 from harness.verdict.bisect import minimum
 
-PROBES = "probes"
+PROBES = "bisect-probes"
 """The directory of what was found out about each commit: consoles, logs of builds, configurations."""
 
 PATCH = "culprit.patch"
