@@ -40,13 +40,14 @@ def appended(text: str) -> Edit:
     return lambda content: f"{content}{text}"
 
 
-def replaced(pattern: str, by: str) -> Edit:
-    """Exactly one place of a file."""
+def replaced(pattern: str, by: str, *more: tuple[str, str]) -> Edit:
+    """Exactly one place of a file for each pattern."""
 
     def edit(content: str) -> str:
-        found, count = re.subn(pattern, by, content)
-        assert count == 1, f"{count} places match {pattern}"
-        return found
+        for before, after in ((pattern, by), *more):
+            content, count = re.subn(before, after, content)
+            assert count == 1, f"{count} places match {before}"
+        return content
 
     return edit
 
@@ -60,6 +61,14 @@ KEEPS_THE_LOCK = {
     "arch/arm64/mm/fault.c": replaced(r"(vma->vm_flags & vm_flags\)\) \{\n)\t\tvma_end_read\(vma\);\n", r"\1"),
 }
 """Only a guest shows it: a fault that is refused returns to user space with the VMA locked."""
+LOOKS_UP_WITHOUT_RCU = {
+    "mm/memory.c": replaced(
+        r"\trcu_read_lock\(\);\n(retry:\n\tvma = mas_walk)", r"\1",
+        (r"\trcu_read_unlock\(\);\n(\treturn vma;\n\ninval_end_read:\n)", r"\1"),
+        (r"(\ninval:\n)\trcu_read_unlock\(\);\n", r"\1"),
+    )
+}  # fmt: skip
+"""Lockdep says so during boot."""
 NOW_AND_THEN = {
     "mm/vmstat.c": appended(
         "\n#include <linux/random.h>\nstatic int __init vmaharness_now_and_then(void)\n{\n"

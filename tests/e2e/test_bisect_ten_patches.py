@@ -19,7 +19,7 @@ from harness.host.process import Processes
 from harness.kernel.source import resolve_tree
 from harness.run.sources import Archives
 from tests.e2e.conftest import mentioned
-from tests.e2e.ten_patches import BREAKS_USERLAND_VMA, KEEPS_THE_LOCK, Line, make_line
+from tests.e2e.ten_patches import BREAKS_USERLAND_VMA, LOOKS_UP_WITHOUT_RCU, Line, make_line
 
 pytestmark = pytest.mark.kernel
 
@@ -93,8 +93,8 @@ def test_what_the_host_shows_needs_no_kernel(tmp_path: Path, tree: tuple[Path, s
 
 def test_a_guest_finds_it_also_after_a_kill_and_nothing_is_done_twice(tmp_path: Path, tree: tuple[Path, str]) -> None:
     """Nine patches change documentation only: two kernels are all that there is to build and to boot."""
-    line, out = make_line(tmp_path, *tree, KEEPS_THE_LOCK, at=6, same_kernels=True), tmp_path / "out"
-    ask = asked(line, out, "--arch", "x86_64", "--case", "hazards.same.forbid.2")
+    line, out = make_line(tmp_path, *tree, LOOKS_UP_WITHOUT_RCU, at=6, same_kernels=True), tmp_path / "out"
+    ask = asked(line, out, "--arch", "x86_64", "--case", "kernel.boot")
     killed = subprocess.Popen(
         [*COMMAND, "bisect", *ask], env=ENVIRONMENT, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -113,4 +113,4 @@ def test_a_guest_finds_it_also_after_a_kill_and_nothing_is_done_twice(tmp_path: 
     assert log.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
     steps = [json.loads(text)["step"] for text in log.read_text().splitlines()]
     assert len(steps) == len(set(steps))
-    assert "lock" in result["sought"]["title"]
+    assert "suspicious RCU usage" in result["sought"]["title"]
