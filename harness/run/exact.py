@@ -24,7 +24,8 @@ from harness.guest.watch import untimed
 from harness.model import Arch, Boot, Case, Exact, Finding, Outcome, Proof
 from harness.run.answers import Answered
 from harness.run.probe import PROBE, KernelState, parse_probe
-from harness.run.target import Keep, LiveGuest, TargetRunner, Task
+from harness.run.target import Keep, LiveGuest, TargetRunner
+from harness.run.tasks import Task
 from harness.verdict import console, infra, judge
 from harness.verdict.tries import merged
 

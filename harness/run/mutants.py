@@ -42,8 +42,9 @@ from harness.run.goal import Goal
 from harness.run.graph import Node, Report, State
 from harness.run.outcomes import done, no_result, target_result
 from harness.run.steps import Steps, keeps_config
-from harness.run.target import Enough, Task
+from harness.run.target import Enough
 from harness.run.targets import Target, first_error, same_kernel
+from harness.run.tasks import Task
 from harness.series.mutants import load
 from harness.verdict import mutants as verdict
 

@@ -11,8 +11,9 @@ from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, St
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
 from harness.run.history import name_of_command
-from harness.run.target import TargetAccount, by_suite
+from harness.run.target import TargetAccount
 from harness.run.targets import Target, first_error
+from harness.run.tasks import by_suite
 from harness.verdict.judge import LEFT_OUT
 
 T = TypeVar("T")

@@ -23,7 +23,8 @@ from harness.report.files import KERNEL_SUITE
 from harness.run.capsules import LATE
 from harness.run.exact import AllSeeds, ExactRunner, job_list
 from harness.run.suites import revive
-from harness.run.target import TargetRunner, Task
+from harness.run.target import TargetRunner
+from harness.run.tasks import Task
 from harness.verdict.console import is_fatal
 from harness.verdict.judge import blaming
 

@@ -15,7 +15,7 @@ from harness.host.sandbox import Sandbox
 from harness.kernel.git import Git, content_of
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
 from harness.run.content import TreeContent
-from harness.run.target import wanted
+from harness.run.tasks import wanted
 from harness.suites import faults, hazards, kselftest, vma
 from harness.suites.kselftest_programs import KselftestBuilder, Selftests
 from harness.suites.programs import build_program

@@ -8,20 +8,19 @@ done again before anything is said of the kernel.
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
-from harness.model import Arch, Boot, Case, Command, CommandResult, Exact, Finding, Outcome, SuiteResult, Tries
+from harness.model import Arch, Boot, Case, CommandResult, Exact, Finding, Outcome, Tries
 from harness.run.answers import Answered
 from harness.run.probe import PROBE, KernelState, parse_probe
-from harness.suites.suite import Suite
+from harness.run.tasks import Task, not_run
 from harness.verdict import console, infra, judge
 from harness.verdict.tries import merged
 
@@ -56,32 +55,6 @@ Enough = Callable[[Sequence[Case]], str]
 
 Keep = Callable[[Answered], None]
 """Takes how far a target is, whenever that is more than before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A command of a suite that is to be run."""
-
-    suite: Suite
-    command: Command
-    skip: str = ""  # why it has no place on the kernel at hand
-
-    @property
-    def title(self) -> str:
-        """`hazards.same.unmap.2`."""
-        return f"{self.suite.name}.{self.command.name}"
-
-    def on_kernel(self, *, pace: float, has_vma_locks: bool) -> Task:
-        """The same for a kernel that is slower by a factor, or has no VMA locks to take."""
-        command = replace(
-            self.command, timeout_s=self.command.timeout_s * pace,
-            exercises_vma_locks=self.command.exercises_vma_locks and has_vma_locks,
-        )  # fmt: skip
-        return replace(self, command=command, skip="" if has_vma_locks else command.needs_vma_locks)
-
-    def reports(self, suite: str, case: str) -> bool:
-        """Whether this case is of this command."""
-        return suite == self.suite.name and self.command.reports(case)
 
 
 class TargetAccount(Protocol):
@@ -521,45 +494,3 @@ def _key(case: Case) -> tuple[str, str]:
 def lines_after(text: str, number: int) -> str:
     """What follows the first `number` lines."""
     return text.split("\n", number)[-1] if text.count("\n") >= number else ""
-
-
-def select(
-    suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int, *, seed: int | None = None
-) -> list[Task]:
-    """The commands to run: all, or those with a case that matches one of the globs on SUITE.CASE or SUITE.CASE@SEED."""
-    tasks = [Task(suite, command) for suite in suites for command in suite.commands(arch, smp)]
-    return [
-        task
-        for task in tasks
-        for names in [[*task.command.cases, *(f"{case}@{seed}" for case in task.command.cases if seed is not None)]]
-        if any(_asked(patterns, task, name) for name in names)
-    ]
-
-
-def _asked(patterns: Sequence[str], task: Task, case: str) -> bool:
-    """Whether a command is asked for by this case; one whose other names are not known yet, by what it may report."""
-    if not task.command.further_cases:
-        return wanted(patterns, task.suite.name, case)
-    words = [pattern.split(".") for pattern in patterns]
-    beginnings = [".".join(some[:count]) for some in words for count in range(2, len(some) + 1)]
-    return wanted([*patterns, *beginnings], task.suite.name, case)
-
-
-def wanted(patterns: Sequence[str], suite: str, case: str) -> bool:
-    """Whether a case is asked for."""
-    return not patterns or any(fnmatch.fnmatchcase(f"{suite}.{case}", pattern) for pattern in patterns)
-
-
-def not_run(task: Task, why: str, outcome: Outcome = Outcome.NOT_RUN) -> list[Case]:
-    """The cases of a command that was never started."""
-    return [Case(task.suite.name, name, outcome, message=why) for name in task.command.cases]
-
-
-def by_suite(arch: str, profile: str, cases: Sequence[Case]) -> tuple[SuiteResult, ...]:
-    """Cases grouped into suites, in the order of their first appearance."""
-    names = dict.fromkeys(case.suite for case in cases)
-    groups = ((name, tuple(case for case in cases if case.suite == name)) for name in names)
-    return tuple(
-        SuiteResult(name, arch, profile, members, seconds=sum(case.seconds for case in members))
-        for name, members in groups
-    )

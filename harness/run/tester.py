@@ -30,8 +30,9 @@ from harness.run.graph import Report
 from harness.run.history import History
 from harness.run.own import own_digest
 from harness.run.suites import Prepared, unseedable
-from harness.run.target import Enough, TargetAccount, TargetRunner, Task, select
+from harness.run.target import Enough, TargetAccount, TargetRunner
 from harness.run.targets import Target, first_error
+from harness.run.tasks import Task, select
 from harness.suites.suite import ExactSuite
 from harness.verdict.console import is_complaint, is_fatal
 

@@ -37,8 +37,9 @@ from harness.run import capsules
 from harness.run.graph import Node, State
 from harness.run.rerun import compare, console_for, locate, result_of
 from harness.run.suites import DESCRIPTIONS, Prepared, revive
-from harness.run.target import TargetAccount, TargetRunner, Task
+from harness.run.target import TargetAccount, TargetRunner
 from harness.run.targets import Target
+from harness.run.tasks import Task
 from harness.suites.faults import FaultsSuite
 from tests.report import samples
 

@@ -17,7 +17,7 @@ from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Metri
 from harness.run.answers import Answers
 from harness.run.exact import AllSeeds, ExactRunner, cut, job_list, unseeded
 from harness.run.suites import Prepared, unseedable
-from harness.run.target import select
+from harness.run.tasks import select
 from harness.suites.faults import FaultsSuite
 from harness.suites.hazards import HazardsSuite
 from tests.run.test_target import DIGEST, WARNING

@@ -12,8 +12,9 @@ import pytest
 from harness.errors import GuestLost, UserError
 from harness.model import Accel, Arch, Boot, Case, Command, CommandResult, Outcome, Profile
 from harness.run.probe import PROBE
-from harness.run.target import MAX_BOOTS, TargetRunner, Task, by_suite, lines_after, select
+from harness.run.target import MAX_BOOTS, TargetRunner, lines_after
 from harness.run.targets import targets_of
+from harness.run.tasks import Task, by_suite, select
 from harness.suites.vma import VmaSuite
 
 DIGEST = "d" * 64

@@ -10,7 +10,8 @@ import pytest
 
 from harness.errors import GuestLost, InfraError, MissingTool
 from harness.model import Arch, Boot, CommandResult, Outcome, Tries
-from harness.run.target import MAX_BOOTS, TargetRunner, select
+from harness.run.target import MAX_BOOTS, TargetRunner
+from harness.run.tasks import select
 from tests.run.test_target import DIGEST, WARNING, FakeGuest, TwoCases, outcomes
 
 PANIC = "[    6.000000][   T77] Kernel panic - not syncing: on purpose\n"

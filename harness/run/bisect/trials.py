@@ -10,7 +10,7 @@ from harness.errors import InfraError
 from harness.model import AppliedTree, Outcome, Rung, SuiteResult, TargetResult
 from harness.run.graph import Node
 from harness.run.outcomes import done
-from harness.run.target import wanted
+from harness.run.tasks import wanted
 
 
 @dataclass(frozen=True, slots=True)
