@@ -43,7 +43,7 @@ def summary(result: BisectResult, *, directory: Path | None = None, width: int =
     sections = (_head(result, width), _table(result, width), _failure(result), _facts(result, width))
     where = []
     if directory is not None:
-        where = [f"Results {directory}", f"State   git -C {directory}/git bisect log"]
+        where = [f"Results {directory}", f"State   git -C {directory}/bisect.git bisect log"]
         where += [f"Patch   {result.patch}"] if result.patch is not None else []
     return "\n\n".join("\n".join(lines) for lines in (*sections, where) if lines) + "\n"
 

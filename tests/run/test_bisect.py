@@ -205,6 +205,8 @@ def test_both_ends_must_be_as_they_are_said_to_be(bench: Searches) -> None:
     bench.series(3, 99)
     good = bench.bisect(3, **CASE)
     assert (good.end, found(good)) == (BisectEnd.TIP_GOOD, [])
+    assert "(3 looks; a rare one wants --rate or --runs)" in good.message
+    assert "(8 looks" in bench.bisect(3, Order(rate=Tries(1, 3)), **CASE).message
     bench.commit("cow_fails")
     bench.commit("cow_fails", text="int more;\n")
     bad = bench.bisect(1, **CASE)

@@ -21,7 +21,8 @@ from harness.run.suites import DESCRIPTIONS
 from harness.verdict import bisect as rules
 
 MOST_LOOKS = 3
-"""How often all that is asked for is run at the bad end before it is said that nothing is there."""
+"""How often all that is asked for is run at the bad end before it is said that nothing is there; a rate or a number of
+runs that the user gives may ask for more."""
 
 _BUILDS = ("kernel.build", "kernel.config")
 _HOST = "vma"
@@ -88,13 +89,19 @@ class Looker:
         seeds = self._bench.steps.plan.guest_seeds
         boots = any(rules.might_be([glob], "kernel") and glob not in _BUILDS for glob in cases)
         for name in names if suites or boots else ():
-            for number in range(1, MOST_LOOKS + 1) if not seeds else ():
+            for number in range(1, self._most_looks + 1) if not seeds else ():
                 trial = self._trial(probe, Rung.GUEST, name, suites, cases, number)
                 found.append(Look(f"guest {name} {number}", trial, cases, order.finding))
             for seed in seeds:
                 trial = self._trial(probe, Rung.GUEST, name, suites, cases, seed=seed)
                 found.append(Look(f"guest {name} seed {seed}", trial, cases, order.finding))
         return found
+
+    @property
+    def _most_looks(self) -> int:
+        order = self._order
+        rate = order.rate.failed / order.rate.of if order.rate is not None else 1.0
+        return max(MOST_LOOKS, order.runs or rules.runs_needed(rate, order.confidence))
 
     @property
     def is_of_host(self) -> bool:

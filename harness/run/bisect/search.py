@@ -59,7 +59,8 @@ class Search:
             if looker.unfit and len(looker.unfit) == looker.looked:
                 self._end(BisectEnd.UNTESTABLE, f"the tip cannot be tested: {'; '.join(looker.unfit)}")
             else:
-                self._end(BisectEnd.TIP_GOOD, "; ".join(("the tip does not show the failure", *looker.unfit)))
+                words = f"the tip does not show the failure ({looker.looked} looks; a rare one wants --rate or --runs)"
+                self._end(BisectEnd.TIP_GOOD, "; ".join((words, *looker.unfit)))
             return
         self.say(f"looking for {self.sought.where}: {self.sought.title.strip()}")
         seeds = self.bench.steps.plan.guest_seeds
