@@ -42,6 +42,7 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
+@pytest.mark.slow
 def test_plain_git_bisect_run(clone: Path, environment: dict[str, str]) -> None:
     git(clone, "bisect", "start", "HEAD", "HEAD~10")
     words = [*PROGRAM, "git-bisect-run", "--base-fix", "none", "--exec", "! grep -q broken mm/memory.c"]

@@ -69,6 +69,7 @@ def bench(place: Path) -> Bench:
     return Bench(place)
 
 
+@pytest.mark.slow
 def test_from_the_kill_to_the_result(bench: Bench) -> None:
     cache = Path(os.environ["VMAHARNESS_CACHE"])
     killed = bench.start(

@@ -190,6 +190,7 @@ def test_another_build_failure_is_skipped(bench: Searches) -> None:
     assert found(result) == [2, 3]
 
 
+@pytest.mark.slow
 def test_neighbours_that_do_not_build_are_skipped_by_git_s_rules(bench: Searches) -> None:
     bench.series(8, 6, broken=(3, 4))
     result = bench.bisect(8, **CASE)
@@ -201,6 +202,7 @@ def test_neighbours_that_do_not_build_are_skipped_by_git_s_rules(bench: Searches
     assert "it does not build" in next(probe.why for probe in result.probes if probe.verdict is Verdict.SKIP)
 
 
+@pytest.mark.slow
 def test_both_ends_must_be_as_they_are_said_to_be(bench: Searches) -> None:
     bench.series(3, 99)
     good = bench.bisect(3, **CASE)
@@ -222,6 +224,7 @@ def test_both_ends_must_be_as_they_are_said_to_be(bench: Searches) -> None:
     assert untestable.message.startswith("the tip cannot be tested: guest")
 
 
+@pytest.mark.slow
 def test_kernels_that_are_there_are_tried_first_and_nothing_is_done_twice(bench: Searches) -> None:
     bench.series(10, 6)
     bench.bisect(10, **CASE)

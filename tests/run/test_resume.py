@@ -104,6 +104,7 @@ def test_answered_commands_are_not_asked_again(bench: Bench) -> None:
     assert record.load(job.directory).seconds == pytest.approx(result.seconds, abs=2)
 
 
+@pytest.mark.slow
 def test_it_says_what_it_would_have_said_in_one_go(bench: Bench) -> None:
     bench.commit("fork_fails")
     bench.commit("fork_fails", "cow_warns", "anon_flakes")
