@@ -32,6 +32,11 @@ from harness.host.sessions import Session, this_session
 COMPLETE = ".complete"
 """What makes an entry whole: the sizes and hashes of its files.  Written last; touched when the entry is used."""
 
+WAY = "way"
+"""The file of an entry that says how it was made, of whatever tree."""
+
+_MOST_COMPARED = 20  # entries that a new tree is held against
+
 OWNER = "owner.json"
 """What a process that uses the cache says of itself, in its scratch directory."""
 
@@ -142,6 +147,12 @@ class Cache:
             make(work)
             return self.publish(kind, key, work), False
 
+    def made_alike(self, kind: str, way: str) -> list[Path]:
+        """The entries, the latest first and not many, whose file `WAY` says that they were made this way."""
+        notes = (self.root / "store" / kind).glob(f"*/{WAY}")
+        recent = sorted(notes, key=lambda path: path.stat().st_mtime, reverse=True)
+        return [path.parent for path in recent if path.read_text() == way][:_MOST_COMPARED]
+
     def publish(self, kind: str, key: str, work: Path) -> Path:
         """Move a finished scratch directory to its place; an unfinished entry that stands there is replaced."""
         path = self.entry(kind, key)
@@ -225,6 +236,13 @@ def check_entry(entry: Path, *, whole: bool = False) -> str:
     except ValueError:
         return f"{COMPLETE} cannot be read"
     return ""
+
+
+def link_entry(entry: Path, into: Path) -> None:
+    """All that an entry has, in a directory of which another one is made: nothing in the cache is ever changed."""
+    for path in entry.iterdir():
+        if path.name != COMPLETE:
+            os.link(path, into / path.name)
 
 
 def free_bytes(path: Path) -> int:

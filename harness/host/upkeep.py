@@ -97,7 +97,8 @@ def verify(cache: Cache) -> Iterator[tuple[Item, str]]:
 def _entries(root: Path) -> Iterator[Item]:
     for mark in (root / "store").glob(f"*/*/{COMPLETE}"):
         with suppress(OSError):
-            yield Item(mark.parent.parent.name, mark.parent.name, mark.parent, _size(mark.parent), mark.stat().st_mtime)
+            entry = mark.parent
+            yield Item(entry.parent.name, entry.name, entry, size_of(entry), mark.stat().st_mtime)
 
 
 def _work_copies(root: Path) -> Iterator[Item]:
@@ -105,20 +106,20 @@ def _work_copies(root: Path) -> Iterator[Item]:
         place = lock.with_suffix("")
         if place.is_dir():
             name = f"{place.parent.name}/{place.name}"
-            yield Item("checkout", name, place, _size(place), max(place.stat().st_mtime, lock.stat().st_mtime))
+            yield Item("checkout", name, place, size_of(place), max(place.stat().st_mtime, lock.stat().st_mtime))
 
 
 def _others(root: Path) -> Iterator[Item]:
     for name in _OTHERS:
         place = root / name
         if place.is_dir():
-            yield Item(name, "", place, _size(place), place.stat().st_mtime, removable=False)
+            yield Item(name, "", place, size_of(place), place.stat().st_mtime, removable=False)
 
 
-def _size(path: Path) -> int:
-    """Blocks that a directory tree takes, in bytes; what goes away meanwhile counts for nothing."""
+def size_of(path: Path) -> int:
+    """Blocks that a file or a directory tree takes, in bytes; what goes away meanwhile counts for nothing."""
     total = 0
-    for directory, _, names in os.walk(path):
+    for directory, _, names in os.walk(path) if path.is_dir() else ((path.parent, (), (path.name,)),):
         for name in names:
             with suppress(OSError):
                 total += (Path(directory) / name).lstat().st_blocks * 512

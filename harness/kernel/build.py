@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.arch import ARCHES, ArchInfo
 from harness.errors import InfraError
 from harness.events import Say
-from harness.host.cache import COMPLETE, Cache, free_bytes, remove_tree
+from harness.host.cache import WAY, Cache, free_bytes, link_entry, remove_tree
 from harness.host.elf import build_id
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
@@ -40,8 +40,7 @@ NEEDED_BYTES = 2 << 30
 
 _FORMAT = 1
 _RECORD = "build.json"
-_WAY, _INPUTS, _READS = "way", "inputs.json", "reads"  # how it was made, of what tree, and which files of it it read
-_MOST_COMPARED = 20  # builds that a new tree is held against
+_INPUTS, _READS = "inputs.json", "reads"  # of what tree it was made, and which files of it it read
 CACHED = Path(__file__).with_name("cached.sh")
 # The same for everyone and for ever, so that the same sources make the same kernel.
 _REPRODUCIBLE = {
@@ -209,20 +208,16 @@ class Builder:
         if found.directory.name == order.key:
             return found
         work = self._cache.scratch("build")
-        for path in found.directory.iterdir():  # links to the same data: nothing in the cache is ever changed
-            if path.name != COMPLETE:
-                os.link(path, work / path.name)
+        link_entry(found.directory, work)
         return _moved(found, self._cache.publish("build", order.key, work))
 
     def _like(self, order: _Order) -> Path | None:
         """The entry of a build of the same kernel from another tree."""
-        builds = (self._cache.root / "store" / "build").glob(f"*/{_WAY}")
-        recent = sorted(builds, key=lambda path: path.stat().st_mtime, reverse=True)
-        same = [path.parent for path in recent if path.read_text() == order.way]
+        same = self._cache.made_alike("build", order.way)
         if not same:
             return None
         git, wanted = Git(self._processes, order.applied.repo), _inputs(self._processes, order.applied)
-        for entry in same[:_MOST_COMPARED]:
+        for entry in same:
             try:
                 built = from_json((entry / _INPUTS).read_text())
                 reads = frozenset((entry / _READS).read_text(errors="surrogateescape").split("\0")) - {""}
@@ -397,7 +392,7 @@ class _Work:
         (entry / _INPUTS).write_text(to_json(_inputs(self.processes, self.order.applied)))
         reads = reads_of(self.objects.directory, self.source)
         (entry / _READS).write_text("\0".join(sorted(reads)), errors="surrogateescape")
-        (entry / _WAY).write_text(self.order.way)
+        (entry / WAY).write_text(self.order.way)
 
 
 def _inputs(processes: Processes, applied: AppliedTree) -> Inputs:

@@ -8,7 +8,6 @@ never touched: an interrupted run can be continued from its own.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from harness.host import sessions
 from harness.host.cache import OWNER, age_s, remove_tree
 from harness.host.sessions import Process, is_held, sockets
+from harness.host.upkeep import size_of
 from harness.kernel.checkout import interrupted
 from harness.kernel.git import left_by_git
 from harness.run import registry
@@ -74,7 +74,7 @@ def left(cache: Path) -> list[Left]:
         if not (is_held(place / _LOCK) or _begins(place)):
             number = len(sockets(place))
             inside = f", {number} socket{'' if number == 1 else 's'}" if number else ""
-            found.append(Left("scratch", f"{place.name}{inside}", _size(place), path=place, lock=place / _LOCK))
+            found.append(Left("scratch", f"{place.name}{inside}", size_of(place), path=place, lock=place / _LOCK))
     found += [*_in_work_copies(cache), *_in_repositories(cache)]
     found += [Left("entry", f"run {entry.name}, whose directory is gone", path=entry) for entry in registry.gone(cache)]
     return found
@@ -115,7 +115,7 @@ def _in_work_copies(cache: Path) -> Iterator[Left]:
             paths = interrupted(place) if held else []
         for path in paths:
             name = f"{place.parent.name}/{place.name}/{path.name}"
-            yield Left("work copy", name, _size(path), path=path, lock=lock)
+            yield Left("work copy", name, size_of(path), path=path, lock=lock)
 
 
 def _in_repositories(cache: Path) -> Iterator[Left]:
@@ -126,7 +126,7 @@ def _in_repositories(cache: Path) -> Iterator[Left]:
             paths = left_by_git(repository) if held else []
         for path in paths:
             name = f"{repository.parent.name}/{path.relative_to(repository)}"
-            yield Left("lock" if path.suffix == ".lock" else "pack", name, _size(path), path=path, lock=lock)
+            yield Left("lock" if path.suffix == ".lock" else "pack", name, size_of(path), path=path, lock=lock)
 
 
 def _begins(place: Path) -> bool:
@@ -147,13 +147,3 @@ def _said(place: Path) -> dict[str, object]:
         if isinstance(found, dict):
             return found
     return {}
-
-
-def _size(path: Path) -> int:
-    """Blocks that it takes, in bytes; what goes away meanwhile counts for nothing."""
-    total = 0
-    for directory, _, names in os.walk(path) if path.is_dir() else ((path.parent, (), (path.name,)),):
-        for name in names:
-            with suppress(OSError):
-                total += (Path(directory) / name).lstat().st_blocks * 512
-    return total

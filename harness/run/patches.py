@@ -7,7 +7,6 @@ results are its results, and what an earlier run has found out about a kernel is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -37,7 +36,7 @@ from harness.run.graph import Node, Report
 from harness.run.outcomes import done, no_result, target_result
 from harness.run.standing import Standing, stand
 from harness.run.steps import Steps, keeps_config
-from harness.run.targets import Target, same_kernel
+from harness.run.targets import Target, image_digest, same_kernel
 from harness.verdict.patches import BUILD_CASES, Patch, new_warnings, trace
 
 KIND = "patch"  # of cache entries
@@ -183,7 +182,7 @@ class PatchSteps:
                 name, lambda _: _borrowed(node.value, target), needs=[node], always=True
             )
         prepared = [node.value for node in own.prepared[target.arch]]
-        key = kept.key(own, _image_digest(build), target, prepared)
+        key = kept.key(own, image_digest(build), target, prepared)
         result = kept.load(self._cache, KIND, key, own.layout.directory)
         if result is not None:
             known = _borrowed(result, target)
@@ -327,11 +326,6 @@ def _same(rung: _Rung | None) -> tuple[SameKernel, ...]:
 def _cached(rung: _Rung | None) -> tuple[str, ...]:
     found = ((name, done(node)) for name, node in rung.found.items()) if rung else ()
     return tuple(name for name, its in found if its is not None and its.cached)
-
-
-def _image_digest(build: Build) -> str:
-    assert build.image is not None
-    return hashlib.sha256(build.image.read_bytes()).hexdigest()
 
 
 def tree_at(applied: AppliedTree, patch: AppliedPatch) -> AppliedTree:

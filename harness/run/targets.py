@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ def targets_of(profiles: Sequence[Profile], arches: Sequence[Arch]) -> tuple[lis
 def same_kernel(one: Build, other: Build) -> bool:
     """Whether two builds made the same kernel, byte for byte."""
     return one.image is not None and other.image is not None and filecmp.cmp(one.image, other.image, shallow=False)
+
+
+def image_digest(build: Build) -> str:
+    """Names the kernel that a good build made, by what it is."""
+    assert build.image is not None
+    return hashlib.sha256(build.image.read_bytes()).hexdigest()
 
 
 def first_error(build: Build) -> str:

@@ -21,7 +21,7 @@ from harness.arch import ARCHES, is_native
 from harness.errors import InfraError
 from harness.events import Say
 from harness.host.apt import DebianArchive
-from harness.host.cache import COMPLETE, Cache, remove_tree
+from harness.host.cache import WAY, Cache, link_entry, remove_tree
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.model import Arch, Outcome
@@ -31,8 +31,7 @@ from harness.suites.vma import names_of_tests
 _DIRECTORY = Path("tools/testing/vma")
 _SYSROOT_PACKAGES = ("liburcu-dev", "liburcu8")
 _ERROR = re.compile(r"(?:error|undefined reference|No rule|No such file|\*\*\*)")
-_WAY, _TREE, _READS = "way", "tree", "reads"  # how it was made, of what tree, and which files of it were read
-_MOST_COMPARED = 20  # programs whose trees a new tree is held against
+_TREE, _READS = "tree", "reads"  # of what tree it was made, and which files of it were read
 
 
 class Content(Protocol):
@@ -87,9 +86,7 @@ class VmaBuilder:
         def make(into: Path) -> None:
             nonlocal compiled
             if (like := self._like(way, content)) is not None:
-                for path in like.iterdir():  # links to the same data: nothing in the cache is ever changed
-                    if path.name != COMPLETE:
-                        os.link(path, into / path.name)
+                link_entry(like, into)
                 return
             compiled = True
             tree, place = source(), self._cache.scratch("vma")
@@ -97,7 +94,7 @@ class VmaBuilder:
             if self._make(arch, tree, place, into, libraries, jobs, say):
                 (into / _TREE).write_text(content.described())
                 (into / _READS).write_text("\0".join(sorted(_reads(place, tree))), errors="surrogateescape")
-                (into / _WAY).write_text(way)
+                (into / WAY).write_text(way)
             remove_tree(place)
 
         entry, _ = self._cache.get("vma", _digest(way, content.name), make)
@@ -115,9 +112,7 @@ class VmaBuilder:
 
     def _like(self, way: str, content: Content) -> Path | None:
         """The entry of a program that another tree was made into, and that this one would be, too."""
-        made = (self._cache.root / "store" / "vma").glob(f"*/{_WAY}")
-        recent = sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)
-        for entry in [path.parent for path in recent if path.read_text() == way][:_MOST_COMPARED]:
+        for entry in self._cache.made_alike("vma", way):
             try:
                 tree, reads = (entry / _TREE).read_text(), (entry / _READS).read_text(errors="surrogateescape")
             except OSError:

@@ -6,7 +6,6 @@ out about a kernel is not found out again.  Says what results are, not what they
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ from harness.run.goal import Goal
 from harness.run.graph import Node, Report
 from harness.run.outcomes import target_result
 from harness.run.steps import Steps, keeps_config
-from harness.run.targets import Target
+from harness.run.targets import Target, image_digest
 from harness.verdict.bisect import arches_first
 
 KIND = "bisect"  # of cache entries
@@ -296,11 +295,8 @@ class Bench:
 
     def _key(self, run: Steps, target: Target, trial: Trial) -> str:
         assert target.build is not None
-        image = target.build.value.image
-        assert image is not None
-        digest = hashlib.sha256(image.read_bytes()).hexdigest()
         prepared = [node.value for node in run.prepared[target.arch]]
-        return kept.key(run, digest, target, prepared, trial.number)
+        return kept.key(run, image_digest(target.build.value), target, prepared, trial.number)
 
     def _known_result(self, run: Steps, target: Target, trial: Trial) -> TargetResult | None:
         """What is known of a kernel without booting it."""

@@ -99,9 +99,7 @@ class Looker:
 
     @property
     def _most_looks(self) -> int:
-        order = self._order
-        rate = order.rate.failed / order.rate.of if order.rate is not None else 1.0
-        return max(MOST_LOOKS, order.runs or rules.runs_needed(rate, order.confidence))
+        return max(MOST_LOOKS, self._order.runs_at(self._order.rate))
 
     @property
     def is_of_host(self) -> bool:

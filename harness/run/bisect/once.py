@@ -117,8 +117,7 @@ def _test(order: Order, looker: Looker, bench: Bench, probe: Probe, emit: Emit) 
 
 def _repeated(looks: list[Look], order: Order) -> list[Look]:
     """Each look at a guest as often as the rate needs; at all seeds, where guests are exact."""
-    rate = order.rate.failed / order.rate.of if order.rate is not None else 1.0
-    runs = order.runs or rules.runs_needed(rate, order.confidence)
+    runs = order.runs_at(order.rate)
     found = [look for look in looks if look.trial.rung is not Rung.GUEST or look.trial.seed]
     for look in looks:
         if look.trial.rung is Rung.GUEST and not look.trial.seed and look.trial.number == 1:

@@ -10,6 +10,7 @@ from harness.errors import InputError
 from harness.model import Sought, Tries
 from harness.plan.model import Plan
 from harness.report.results import from_json, to_json
+from harness.verdict.bisect import runs_needed
 
 Step = dict[str, object]
 
@@ -32,6 +33,10 @@ class Order:
     runs: int = 0  # of each commit; 0: as many as the rate needs
     confidence: float = CONFIDENCE
     parallel: bool = False
+
+    def runs_at(self, rate: Tries | None) -> int:
+        """After how many runs without the failure a commit is good, if it fails at this rate; None: each time."""
+        return self.runs or runs_needed(rate.failed / rate.of if rate is not None else 1.0, self.confidence)
 
 
 @dataclass(frozen=True, slots=True)

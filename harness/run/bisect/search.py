@@ -108,8 +108,7 @@ class Search:
         result = self._told(answers.result(tip))
         if result.verdict is Verdict.BAD:
             self.rate = order.rate or measured
-            rate = self.rate.failed / self.rate.of
-            self.runs = order.runs or rules.runs_needed(rate, order.confidence)
+            self.runs = order.runs_at(self.rate)
             if answers.seeds:
                 self.runs = min(self.runs, len(answers.seeds))
                 answers.failing_first(tip)
