@@ -6,8 +6,11 @@ Knows no suite and judges nothing: which console lines are fatal is told by the 
 
 from __future__ import annotations
 
+import secrets
+import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import GuestLost, InfraError
@@ -19,8 +22,8 @@ from harness.guest.deadlines import Deadline, Pace
 from harness.guest.exact import FETCH, JobList, Kept, checksum, exact_part, parse_fetched
 from harness.guest.keys import Keys, make_keys
 from harness.guest.qemu import Qemu, find_program
-from harness.guest.ssh import LAST_WORDS_S, Session, connect_once
-from harness.guest.watch import Death, Watch
+from harness.guest.ssh import LAST_WORDS_S, Session, connect_once, guest_lost
+from harness.guest.watch import Death, Watch, begin_mark, end_mark
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome, Rootfs
@@ -311,18 +314,29 @@ class Guest:
         except FileNotFoundError:
             return b""
 
-    def mark(self, text: str) -> None:
-        """Put a line into the kernel log, and wait until the console shows it: what came before is there then.
+    def run_marked(self, argv: Sequence[str], name: str, then: str, *, timeout_s: float) -> tuple[CommandResult, str]:
+        """Run a command between two lines of the kernel log, `begin_mark(name)` and `end_mark(name)`, as `run` does.
 
-        A console that does not show it within seconds is not waited for any longer.  Raises GuestLost.
+        Behind them the shell commands `then` are run, and what they print is given with the result.  All that is one
+        session, for opening one costs a guest as much as a short command.  When this returns the console shows what was
+        said before the end mark; one that does not within seconds is not waited for any longer.  Raises GuestLost.
         """
-        text = text.splitlines()[0] if text else ""
+        begin, end, parting = begin_mark(name), end_mark(name), secrets.token_hex(16)
+        run = f"{_into_log(begin)}; {shlex.join(argv)}; code=$?; {_into_log(end)}"
+        script = f"{run}; echo; echo {parting}; {then}; exit $code"
         before = self.console.size()
-        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", f"<1>{text}"], timeout_s=self._config.command_s)
+        done = self._session.run_script(
+            script, shlex.join(argv)[:200],
+            timeout_s=self.pace.work_s(timeout_s), pulse_s=self.pace.silence_s(self._config.silence_s),
+        )  # fmt: skip
+        said, parted, after = done.stdout.rpartition(f"\n{parting}\n")
+        if not parted:
+            raise guest_lost(self._watch, "ssh", f"the shell of {name} did not come to its end")
         patience = Deadline(self.pace.silence_s(_MARK_S))
-        while not (patience.expired or self.console.shows(text, before)):
+        while not (patience.expired or self.console.shows(end, before)):
             self._raise_if_dead()
             self._processes.stop.sleep(0.01)
+        return replace(done, stdout=said), after
 
     def console_text(self) -> str:
         """The console so far, as text."""
@@ -352,3 +366,7 @@ class Guest:
             return 0
         self._raise_if_dead()
         return code
+
+
+def _into_log(line: str) -> str:
+    return f"echo {shlex.quote(f'<1>{line}')} >/dev/kmsg"

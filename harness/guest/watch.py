@@ -54,6 +54,16 @@ def untimed(line: str) -> str:
     return _TIMESTAMP.sub("", line).strip()
 
 
+def begin_mark(name: str) -> str:
+    """The line of the kernel log before a command."""
+    return f"vmaharness: {name}"
+
+
+def end_mark(name: str) -> str:
+    """The line behind it."""
+    return f"vmaharness: end of {name}"
+
+
 def shutdown_words(data: Mapping[str, object]) -> str:
     """What QMP's SHUTDOWN event says, in words."""
     reason = str(data.get("reason", ""))

@@ -107,8 +107,8 @@ class ImageGuest:
         heard = self._is_complaint is not None and any(map(self._is_complaint, said.splitlines()))
         raise GuestLost("no end", reason="complaint" if heard else "deadline")
 
-    def mark(self, text: str) -> None:
-        return None
+    def run_marked(self, argv: Sequence[str], name: str, then: str, *, timeout_s: float) -> tuple[CommandResult, str]:
+        return self.run(argv, timeout_s=timeout_s), self.run(PROBE, timeout_s=timeout_s).stdout
 
     def console_text(self) -> str:
         return self._console.read_text()
