@@ -55,6 +55,7 @@ class Guest:
         is_fatal: Callable[[str], bool],
         say: Say,
         is_complaint: Callable[[str], bool] | None = None,
+        is_enough: Callable[[str], bool] | None = None,
         on_death: Callable[[Death], None] | None = None,
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
@@ -63,7 +64,8 @@ class Guest:
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
-        `is_complaint` tells the console lines that end the guest a moment later (None: there are none).
+        `is_complaint` tells the console lines that end the guest a moment later (None: there are none), if what the
+        console has shown until then `is_enough` (None: it is).
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
         gdb, and the guest starts when the debugger says so, or at once.  `jobs` is what an exact guest (one whose
@@ -78,6 +80,7 @@ class Guest:
         self._cache = cache
         self._is_fatal = is_fatal
         self._is_complaint = is_complaint
+        self._is_enough = is_enough
         self._say = say
         self._on_death = on_death
         self._machine = find_machine(arch, config.machine)
@@ -137,7 +140,7 @@ class Guest:
         qemu.spawn(list(self._argv))
         self._watch_or_none = watch = Watch(
             qemu.child, self.console, started=qemu.started, is_fatal=self._is_fatal, is_complaint=self._is_complaint,
-            on_death=self._on_death,
+            is_enough=self._is_enough, on_death=self._on_death,
         )  # fmt: skip
         qemu.connect(watch.hear_event)
         watch.start()
