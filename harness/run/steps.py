@@ -538,20 +538,27 @@ class Steps:
 
     def _host_vma_of(self, program: Node[VmaProgram]) -> Callable[[Report], SuiteResult]:
         def run(report: Report) -> SuiteResult:
-            place, key = self.layout.directory, key_on_host(program.value, self.sandbox)
-            known = recall(SuiteResult, place, "host-vma", key) if self.tester.resumable else None
-            known = known or (known_before(SuiteResult, self._cache, key) if self.reuse else None)
-            result = known or run_on_host(program.value, self._processes, self.sandbox)
-            if known is None and self.reuse and all(case.outcome is not Outcome.TIMEOUT for case in result.cases):
-                keep(self._cache, key, result)
-            if self.tester.resumable and known is None:
-                remember(place, "host-vma", key, result)
-            report.cached = known is not None
+            result, report.cached = self._told_by_host(program.value)
             bad = [case for case in result.cases if case.outcome is not Outcome.PASS]
             report.good, report.text = not bad, f"{len(result.cases) - len(bad)} of {len(result.cases)} passed"
             return result
 
         return run
+
+    def _told_by_host(self, program: VmaProgram) -> tuple[SuiteResult, bool]:
+        """What a program gives on the host, and whether that was known."""
+        place = self.layout.directory
+        key = key_on_host(program, self.sandbox) if self.tester.resumable or self.reuse else ""
+        known = recall(SuiteResult, place, "host-vma", key) if self.tester.resumable else None
+        known = known or (known_before(SuiteResult, self._cache, key) if self.reuse else None)
+        if known is not None:
+            return known, True
+        result = run_on_host(program, self._processes, self.sandbox)
+        if self.reuse and all(case.outcome is not Outcome.TIMEOUT for case in result.cases):
+            keep(self._cache, key, result)
+        if self.tester.resumable:
+            remember(place, "host-vma", key, result)
+        return result, False
 
     # --- limits -----------------------------------------------------------------------------------------------
 
