@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "harness"
-GROUND = {"model", "errors", "events", "arch", "data", "host"}
+GROUND = {"model", "costs", "errors", "events", "arch", "data", "host"}
 STAGES = {"plan", "series", "kernel", "guest", "suites", "verdict", "report"}
 ALLOWED: dict[str, set[str]] = {
-    "model": set(), "errors": set(), "events": set(), "arch": {"model"}, "data": set(),
+    "model": {"costs"}, "costs": set(), "errors": set(), "events": set(), "arch": {"model"}, "data": set(),
     "host": GROUND,
     **{stage: GROUND | {stage} for stage in STAGES},
     "run": GROUND | STAGES | {"run"},
