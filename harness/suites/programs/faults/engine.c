@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "faults.h"
+#include "marks.h"
 
 /* What the measured repetitions came to. */
 struct totals {
@@ -243,6 +244,10 @@ static void repeat_rounds(struct run *run, struct totals *totals)
 	start_workers(run);
 	for (repetition = 0; repetition < run->opt.repeat; repetition++) {
 		run->measured = repetition > 0;
+		if (run->measured)
+			mark(MARK_MEASURED);
+		else
+			mark(MARK_WARMUP);
 		run_rounds(run);
 		if (run->failed)
 			break;
@@ -262,6 +267,7 @@ void run_workload(struct run *run, const char *name)
 	       run->opt.threads, run->opt.ops, run->opt.repeat, run->opt.seed,
 	       run->page_size, clock_resolution_ns());
 	fflush(stdout);
+	mark(MARK_CASE);
 	make_workers(run);
 	if (run->workload->setup)
 		run->workload->setup(run);
