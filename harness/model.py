@@ -516,12 +516,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measured value.  `count` is how many operations it was taken over."""
+    """A measured value.  `count` is how many operations it was taken over.
+
+    `samples` are its values in each repetition that was measured, in their order; none where it has no such values.
+    """
 
     name: str
     value: float
     unit: str
     count: int
+    samples: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

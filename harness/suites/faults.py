@@ -56,6 +56,8 @@ class FaultsSuite:
     program: str = GUEST_PROGRAM
     name: str = "faults"
     seed: int | None = None  # of an exact guest
+    ops: int | None = None  # pages of a thread in a repetition; None: the workload's own number.  Races have theirs
+    repeat: int | None = None  # repetitions, with the one that is discarded; None: the program's own number
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """A race has a writer beside its faulting threads, of which there are at least two."""
@@ -64,10 +66,15 @@ class FaultsSuite:
             counts = (max(2, smp - 1),) if workload.is_race else tuple(dict.fromkeys((1, smp)))
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"
-                options = reported.exact_options(self.seed, noise=workload.is_race)  # what is alone is to be priced
-                argv = (self.program, workload.name, "--threads", str(threads), *options)
+                # What is alone is to be priced, and is not disturbed.
+                options = reported.exact_options(self.seed, noise=workload.is_race, counter=True)
+                argv = (self.program, workload.name, "--threads", str(threads), *options, *self._work(workload))
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)
+
+    def _work(self, workload: Workload) -> tuple[str, ...]:
+        ops = ("--ops", str(self.ops)) if self.ops is not None and not workload.is_race else ()
+        return (*ops, "--repeat", str(self.repeat)) if self.repeat is not None else ops
 
     def at_seed(self, seed: int) -> FaultsSuite:
         """The same with contents, choices and noise of this seed."""

@@ -45,6 +45,13 @@ def test_threads_follow_the_cpus_of_the_guest() -> None:
     assert len(single) == len(set(single)) == len(WORKLOADS)
 
 
+def test_work_that_is_asked_for_is_that_of_all_but_races() -> None:
+    commands = {one.name: one.argv[1:] for one in FaultsSuite(ops=256, repeat=12).at_seed(7).commands(Arch.ARM64, 1)}
+    exact = ("--clock", "counter", "--seed", "7")
+    assert commands["anon.1"] == ("anon", "--threads", "1", *exact, "--ops", "256", "--repeat", "12")
+    assert commands["race.mmap"] == ("race.mmap", "--threads", "2", *exact, "--noise", "7", "--repeat", "12")
+
+
 def test_workloads_that_cannot_take_the_per_vma_path_do_not_claim_it() -> None:
     assert {name for name, command in COMMANDS.items() if not command.exercises_vma_locks} == {
         "stack.1", "stack.2", "uffd.1", "uffd.2",

@@ -33,7 +33,8 @@ void span_begin(struct worker *worker)
 void span_end(struct worker *worker, size_t pages)
 {
 	mark(MARK_END(0));
-	worker->ns += now_ns() - worker->span_ns;
+	worker->span_end_ns = now_ns();
+	worker->ns += worker->span_end_ns - worker->span_ns;
 	worker->faults += faults_so_far() - worker->span_faults;
 	worker->pages += pages;
 }
