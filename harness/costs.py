@@ -143,6 +143,16 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What a plan allows a metric to become slower by: so many per cent, or so much in the mode's unit."""
+
+    text: str  # "faults.anon.1: slower > 1 %"
+    glob: str  # on metrics
+    most: float
+    in_percent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel that costs were counted on."""
 
@@ -192,3 +202,19 @@ class CostReport:
     def exceeded(self) -> tuple[Price, ...]:
         """Those that are beyond a limit of the plan."""
         return tuple(one for one in self.prices if one.exceeded)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one kernel came to for one metric, as it is kept for a history."""
+
+    metric: str
+    operation: str
+    arch: str
+    profile: str
+    mode: Mode
+    side: Side
+    commit: str
+    cost: float
+    least: float  # a smaller change is none
+    means: str  # names what counted: programs, seeds, CPUs, accelerator, compiler

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "click": {"cli"}, "rich": {"cli"}, "yaml": {"plan"}, "pydantic": {"plan", "report"},
     "pydantic_core": {"plan", "report"}, "paramiko": {"guest"}, "cryptography": {"guest"}, "qemu": {"guest"},
-    "junit_xml": {"report"}, "filelock": {"host"}, "platformdirs": {"host"},
+    "numpy": {"verdict"}, "scipy": {"verdict"}, "junit_xml": {"report"}, "filelock": {"host"}, "platformdirs": {"host"},
 }  # fmt: skip
 """Third-party library -> the packages that may know it."""
 

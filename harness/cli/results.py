@@ -21,7 +21,7 @@ MARK = ".vmaharness"
 
 OURS = (
     "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
-    "run.json", "answers-*.json", "patch-*/", "mutants.json", "mutant-*", "unmutated",
+    "run.json", "answers-*.json", "patch-*/", "mutants.json", "mutant-*", "unmutated", "bench-*",
     "bisect.json", "bisect.jsonl", "bisect.git", "bisect-probes", "culprit.patch",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""

@@ -21,6 +21,9 @@ In the workloads marked as such all do, but for those that meet a writer (in a r
 far below, so that it tells "falls back always" from "falls back more often", which is for the metrics to show.
 """
 
+PRICED_OPS = 256
+PRICED_REPEAT = 44
+
 _TIMEOUT_S = 10.0  # 20 times what the longest case takes on hardware
 
 
@@ -56,25 +59,28 @@ class FaultsSuite:
     program: str = GUEST_PROGRAM
     name: str = "faults"
     seed: int | None = None  # of an exact guest
-    ops: int | None = None  # pages of a thread in a repetition; None: the workload's own number.  Races have theirs
-    repeat: int | None = None  # repetitions, with the one that is discarded; None: the program's own number
+    ops: int | None = None  # pages of a thread in a repetition; None: as many as each workload has by itself
+    repeat: int | None = None
+    races: bool = True  # whether those are run, too
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """A race has a writer beside its faulting threads, of which there are at least two."""
         commands = []
-        for workload in WORKLOADS:
+        given = (("--ops", self.ops), ("--repeat", self.repeat))
+        amount = tuple(word for name, value in given if value is not None for word in (name, str(value)))
+        for workload in (one for one in WORKLOADS if self.races or not one.is_race):
             counts = (max(2, smp - 1),) if workload.is_race else tuple(dict.fromkeys((1, smp)))
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"
                 # What is alone is to be priced, and is not disturbed.
                 options = reported.exact_options(self.seed, noise=workload.is_race, counter=True)
-                argv = (self.program, workload.name, "--threads", str(threads), *options, *self._work(workload))
+                argv = (self.program, workload.name, "--threads", str(threads), *amount, *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)
 
-    def _work(self, workload: Workload) -> tuple[str, ...]:
-        ops = ("--ops", str(self.ops)) if self.ops is not None and not workload.is_race else ()
-        return (*ops, "--repeat", str(self.repeat)) if self.repeat is not None else ops
+    def priced(self) -> FaultsSuite:
+        """The same with many short repetitions, to be compared one by one: few of them meet an interrupt."""
+        return replace(self, ops=PRICED_OPS, repeat=PRICED_REPEAT, races=False)
 
     def at_seed(self, seed: int) -> FaultsSuite:
         """The same with contents, choices and noise of this seed."""
