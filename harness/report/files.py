@@ -35,6 +35,22 @@ class Layout:
     def summary(self) -> Path:
         return self.directory / "summary.txt"
 
+    @property
+    def metrics(self) -> Path:
+        return self.directory / "metrics.txt"
+
+    @property
+    def table(self) -> Path:
+        return self.directory / "metrics.csv"
+
+    @property
+    def page(self) -> Path:
+        return self.directory / "report.html"
+
+    @property
+    def style_sheet(self) -> Path:
+        return self.directory / "report.css"
+
     def console(self, arch: str, profile: str, number: int = 1) -> Path:
         """The console of a target's N-th guest: one that is lost is replaced."""
         return self.directory / f"console-{arch}-{profile}{'' if number == 1 else f'.{number}'}.log"
