@@ -13,8 +13,12 @@
 
 #define SECOND 1000000000u
 
-/* Between two readings of a counter nothing takes as long but an interrupt. */
-#define GAP_NS 1000
+/*
+ * Between two readings of the counter nothing takes as long but an interrupt.
+ * Reading it is dear to an emulator, so something cheap is done between.
+ */
+#define GAP_NS 1500
+#define TURNS 100	/* of two or three instructions */
 #define LONGEST_WAIT_NS 20000000
 
 static bool counted;
@@ -78,10 +82,13 @@ uint64_t clock_resolution_ns(void)
 void await_tick(void)
 {
 	uint64_t begin, last, now;
+	unsigned int turns;
 
 	if (!counted)
 		return;
 	for (begin = last = now_ns();; last = now) {
+		for (turns = TURNS; turns; turns--)
+			__asm__ __volatile__("");
 		now = now_ns();
 		if (now - last > GAP_NS || now - begin > LONGEST_WAIT_NS)
 			return;
