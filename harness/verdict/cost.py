@@ -26,6 +26,9 @@ SAME_PERCENT = 0.1
 LEAST_SEEDS = 3
 """Pairs of boots that a verdict takes: of fewer nobody knows how far they differ."""
 
+LEAST_INSTRUCTIONS = 0.5
+"""An operation's own code changes by whole instructions; less is of what happens once in many operations."""
+
 _DRAWS = 2000
 _RANDOM = 20260101  # the same samples give the same interval
 
@@ -245,8 +248,9 @@ def _least(shift: Shift, count: int) -> float:
 
 
 def _floor(price: Price) -> float:
-    """What is no effect of the series: the controls' largest."""
-    return max(price.moved or 0.0, price.again or 0.0)
+    """What is no effect of the series: the controls' largest, and what is less than an instruction."""
+    least = LEAST_INSTRUCTIONS if price.mode is Mode.EXACT else 0.0
+    return max(price.moved or 0.0, price.again or 0.0, least)
 
 
 def _moved(group: Group) -> float | None:

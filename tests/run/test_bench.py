@@ -14,11 +14,13 @@ from harness.errors import UserError
 from harness.guest.exact import JobList, JobResult, Kept
 from harness.host.cache import Cache
 from harness.host.process import Processes
-from harness.model import Accel, Boot, CommandResult, GuestConfig, Outcome, Payload, RunResult
+from harness.model import Accel, BisectEnd, BisectResult, Boot, CommandResult, GuestConfig, Outcome, Payload, RunResult
 from harness.run import pipeline
 from harness.run.bench import history
+from harness.run.bisect.order import Order
 from harness.run.suites import Prepared
 from harness.suites.faults import FaultsSuite
+from tests.kernel.conftest import git
 from tests.run.image_guest import ARCH, Bench, ImageGuest, fake_surroundings
 
 MARK = "--vmaharness--\n"
@@ -242,3 +244,59 @@ def test_a_history_marks_where_a_metric_changed(bench: Pricing, tmp_path: Path) 
         ("second", Side.SERIES, 0.0, False),
     ]  # fmt: skip
     assert history.history(history.load(place), "bench.*") == {}
+
+
+# --- which patch made it slower -------------------------------------------------------------------------------
+
+
+def bisect(bench: Pricing, patches: int, order: Order, **plan: Any) -> BisectResult:
+    mailbox = bench.directory / "series.mbox"
+    mailbox.write_text(git(bench.clone, "format-patch", "--stdout", f"HEAD~{patches}..HEAD"))
+    settings = {"tree": f"{bench.clone}@HEAD~{patches}", "series": str(mailbox), "seeds": "1..3",
+                "guest": {"accel": "tcg", "memory": "128M", "smp": 1}}  # fmt: skip
+    return pipeline.run_bisect(
+        bench.plan(**settings | plan), order, directory=bench.out(), processes=bench.processes, cache=bench.cache,
+        emit=bench.events.append, command=("vmaharness", "bisect"), publish=lambda _: None,
+    )  # fmt: skip
+
+
+def five_patches(bench: Pricing) -> None:
+    """The third adds 13, the fifth one more."""
+    bench.commit()
+    for number, added in enumerate(("cost_0", "cost_0", "cost_13", "cost_13", "cost_14"), 1):
+        bench.commit(added, text=f"/* patch {number} */\n")
+
+
+@pytest.mark.slow
+def test_the_patch_that_made_an_operation_slower_is_found(bench: Pricing) -> None:
+    five_patches(bench)
+    result = bisect(bench, 5, Order(metric="faults.anon.1", slower="0.2%"))
+    assert (result.end, [one.number for one in result.culprits], result.proven) == (BisectEnd.FOUND, [3], False)
+    assert result.sought is not None
+    assert result.sought.title == "faults.anon.1: slower than the base by 0.2%"
+    own = result.probes[[one.number for one in result.probes].index(3)]
+    assert own.why == "+13.0 instructions (+0.650 %) of 2,001 at seed 1"
+
+
+@pytest.mark.slow
+def test_what_is_not_slower_is_not_looked_for(bench: Pricing) -> None:
+    five_patches(bench)
+    result = bisect(bench, 5, Order(metric="faults.anon.1", slower="14"))
+    assert result.end is BisectEnd.TIP_GOOD
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (Order(metric="faults.anon.1"), "--metric and --slower go together"),
+        (Order(metric="faults.anon.1", slower="much"), "--slower much: not an amount"),
+        (Order(metric="hazards.same", slower="1%"), "--metric hazards.same: no such metric"),
+        (Order(metric="faults.anon.1", slower="1%", build=True), "exclude each other"),
+        (Order(metric="faults.nothing.1", slower="1%"), "the suite faults has no such case"),
+    ],
+)
+def test_a_search_by_cost_says_what_it_cannot_do(bench: Pricing, order: Order, words: str) -> None:
+    bench.commit()
+    bench.commit("cost_1")
+    with pytest.raises(UserError, match=words):
+        bisect(bench, 1, order)
