@@ -17,9 +17,9 @@ _ADDED = (
     "",
     "/* Moves what is linked after it; nothing calls or reads it. */",
     "void vmaharness_moved(void);",
-    'void __used vmaharness_moved(void) { asm volatile(".rept 1361\\n\\tnop\\n\\t.endr"); }',
-    "char vmaharness_moved_data[1352] __used = { 1 };",
-    "char vmaharness_moved_bss[2728] __used;",
+    'void __attribute__((used)) vmaharness_moved(void) { asm volatile(".rept 1361\\n\\tnop\\n\\t.endr"); }',
+    "char vmaharness_moved_data[1352] __attribute__((used)) = { 1 };",
+    "char vmaharness_moved_bss[2728] __attribute__((used));",
 )
 _SUBJECT = "move code and data"
 _CONTEXT = 3

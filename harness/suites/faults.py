@@ -22,7 +22,7 @@ far below, so that it tells "falls back always" from "falls back more often", wh
 """
 
 PRICED_OPS = 256
-PRICED_REPEAT = 44
+PRICED_REPEAT = 14
 
 _TIMEOUT_S = 10.0  # 20 times what the longest case takes on hardware
 
@@ -79,7 +79,7 @@ class FaultsSuite:
         return tuple(commands)
 
     def priced(self) -> FaultsSuite:
-        """The same with many short repetitions, to be compared one by one: few of them meet an interrupt."""
+        """The same with many short repetitions, to be compared one by one: a tick of the timer is longer."""
         return replace(self, ops=PRICED_OPS, repeat=PRICED_REPEAT, races=False)
 
     def at_seed(self, seed: int) -> FaultsSuite:

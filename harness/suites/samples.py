@@ -21,7 +21,6 @@ _SAMPLES = re.compile(r"# samples (\S{1,64})((?: \d{1,18}/\d{1,12})+)")
 _OURS = "# samples "
 
 _MAIN = "_cost"
-_OF_A_THREAD = "fault_time"  # where there is one thread, the same as the cost; where there are more, with their waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def parse(text: str) -> tuple[Sampled, ...]:
     return tuple(
         Sampled("" if name == main else name, operations[name], repetitions)
         for name, repetitions in sorted(found.items(), key=lambda item: item[0] != main)
-        if name == main or name != _OF_A_THREAD
+        if name == main or repetitions != found[main]  # one thread's time, where there is one alone
     )
 
 

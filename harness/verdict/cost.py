@@ -26,6 +26,9 @@ SAME_PERCENT = 0.1
 LEAST_SEEDS = 3
 """Pairs of boots that a verdict takes: of fewer nobody knows how far they differ."""
 
+LEAST_INSTRUCTIONS = 0.5
+"""An operation's own code changes by whole instructions; less is of what happens once in many operations."""
+
 _DRAWS = 2000
 _RANDOM = 20260101  # the same samples give the same interval
 
@@ -89,14 +92,14 @@ def shift_of(before: Samples, after: Samples) -> SeedShift:
 
 
 def location(values: NDArray[np.float64]) -> float:
-    """Where the differences of a pair of boots lie: their mean without the tenth at either end.
+    """Where the differences of a pair of boots lie: their median.
 
-    An interrupt that falls into a repetition of one kernel and not of the other makes a difference of hundreds, on
-    either side; the operation's own cost is in all of them.
+    Repetitions of an exact guest cost the same to the last digit, but for those that an interrupt or deferred work of
+    the kernel falls into; where those fall differs between kernels.
     """
-    from scipy import stats  # noqa: PLC0415 - heavy
+    import numpy as np  # noqa: PLC0415 - heavy
 
-    return float(stats.trim_mean(values, 0.1))
+    return float(np.median(values))
 
 
 # --- one metric -----------------------------------------------------------------------------------------------
@@ -146,9 +149,7 @@ def _bootstrap(every: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     random = np.random.default_rng(_RANDOM)
     drawn = np.empty((len(every), _DRAWS))
     for row, values in zip(drawn, every, strict=True):
-        chosen = np.sort(values[random.integers(0, len(values), (_DRAWS, len(values)))], axis=1)
-        cut = len(values) // 10
-        row[:] = chosen[:, cut : len(values) - cut].mean(axis=1)
+        row[:] = np.median(values[random.integers(0, len(values), (_DRAWS, len(values)))], axis=1)
     picked = random.integers(0, len(every), (_DRAWS, len(every)))
     means = drawn[picked, np.arange(_DRAWS)[:, None]].mean(axis=1)
     tail = 100 * (1 - CONFIDENCE) / 2
@@ -247,8 +248,9 @@ def _least(shift: Shift, count: int) -> float:
 
 
 def _floor(price: Price) -> float:
-    """What is no effect of the series: the controls' largest."""
-    return max(price.moved or 0.0, price.again or 0.0)
+    """What is no effect of the series: the controls' largest, and what is less than an instruction."""
+    least = LEAST_INSTRUCTIONS if price.mode is Mode.EXACT else 0.0
+    return max(price.moved or 0.0, price.again or 0.0, least)
 
 
 def _moved(group: Group) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.costs import Control, Mode, Samples, Side
+from harness.costs import Control, Mode, Repetition, Samples, Side
 from harness.model import Boot, Case, Exact, Outcome, SuiteResult, TargetResult
 from harness.run.exact import unseeded
 from harness.suites import samples as printed
@@ -52,6 +52,23 @@ def _of_case(case: Case, counted: Counted, boot: Boot, mode: Mode, number: int) 
         )
         for one in found
     ]  # fmt: skip
+
+
+def repetitions_of(suites: Sequence[SuiteResult], metric: str) -> tuple[Repetition, ...]:
+    """What the results of one guest have of a metric; nothing where its case did not pass."""
+    for suite in suites:
+        for case in (case for case in suite.cases if case.outcome is Outcome.PASS):
+            name = f"{suite.suite}.{unseeded(case.name)}"
+            if metric != name and not metric.startswith(f"{name}."):
+                continue
+            try:
+                found = printed.parse(case.detail)
+            except ValueError:
+                continue
+            for one in found:
+                if metric == (f"{name}.{one.name}" if one.name else name):
+                    return one.repetitions
+    return ()
 
 
 def merged(results: Sequence[TargetResult]) -> TargetResult:

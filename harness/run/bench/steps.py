@@ -34,10 +34,11 @@ from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.run.tasks import Task
 from harness.suites.faults import FaultsSuite
+from harness.suites.suite import ExactSuite
 
 KIND = "cost"  # of cache entries
 
-PRICED = ("faults",)
+PRICED = ("bench", "faults")
 """Suites whose cases count what their operations cost, with programs that are made of no tree."""
 
 DIRECTORIES = {Side.SERIES: "", Side.BASE: "baseline", Side.AGAIN: "bench-again", Side.MOVED: "bench-moved"}
@@ -294,10 +295,10 @@ def checked(plan: Plan) -> Plan:
 
 def priced(item: Prepared, seed: int | None = None) -> Prepared:
     """A suite with many short repetitions; `seed`: of its programs, where the guest has none."""
-    if not isinstance(item.suite, FaultsSuite):
-        return item
-    suite = item.suite.priced()
-    return replace(item, suite=suite if seed is None else suite.at_seed(seed))
+    suite = item.suite.priced() if isinstance(item.suite, FaultsSuite) else item.suite
+    if seed is not None and isinstance(suite, ExactSuite):
+        suite = suite.at_seed(seed)
+    return replace(item, suite=suite)
 
 
 def _files_of(patch: Any) -> Sequence[FileChange]:

@@ -21,7 +21,9 @@ from harness.kernel.git import Git
 from harness.model import AppliedTree, Build, FileChange, Outcome, Rung, SuiteResult, TargetResult
 from harness.plan.model import NONE, Plan
 from harness.run import kept
+from harness.run.bench.steps import priced
 from harness.run.bisect.command import confined
+from harness.run.bisect.pricing import Pricing
 from harness.run.bisect.trials import End, Finished, Given, Trial, dash, tells
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
@@ -57,8 +59,12 @@ class Bench:
     def __init__(
         self, plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit,
         built: Callable[[str], None], known: Mapping[str, TargetResult], at_once: int,
+        pricing: Pricing | None = None,
     ) -> None:  # fmt: skip
-        """`known` are results by the name of their build; `built` is told of each kernel that was compiled."""
+        """`known` are results by the name of their build; `built` is told of each kernel that was compiled.
+
+        `pricing` makes failures of cases that cost too much.
+        """
         self.steps = Steps(plan, directory=directory, goal=Goal.APPLY, processes=processes, cache=cache, emit=emit)
         self.steps.follow_each_other()
         self.steps.graph.limit("command", at_once)
@@ -67,6 +73,7 @@ class Bench:
         self._cache = cache
         self._built = built
         self._known = known
+        self.pricing = pricing
         self._subjects: dict[str, _Subject] = {}
         self._donors: dict[tuple[str, tuple[str, ...]], Steps] = {}  # of programs, by target and suites
         self._configured: dict[str, _Subject] = {}  # by target: whose configuration others may take
@@ -209,7 +216,8 @@ class Bench:
             result = self._known_result(run, target, trial)
             if result is not None:
                 report.cached = True
-                end.add(run.add(f"result {target.name}", lambda _: end.tell(Given(result.suites))))
+                suites = self._judged(result, trial)
+                end.add(run.add(f"result {target.name}", lambda _: end.tell(Given(suites))))
                 return
             run.add_test(target)
             assert target.test is not None
@@ -219,7 +227,7 @@ class Bench:
         def keep(_: Report) -> Given:
             result = target_result(target)
             kept.keep(self._cache, KIND, self._key(run, target, trial), result, run.layout.directory)
-            return end.tell(Given(result.suites, len(result.boots)))
+            return end.tell(Given(self._judged(result, trial), len(result.boots)))
 
         end.nodes.append(run.add(f"lookup {target.name}", look, needs=[target.build, target.rootfs, *prepared]))
 
@@ -291,7 +299,21 @@ class Bench:
         else:
             run.add_programs()
             self._donors[key] = run
+            if self.pricing is not None:
+                self._as_priced(run)
         return run
+
+    def _judged(self, result: TargetResult, trial: Trial) -> tuple[SuiteResult, ...]:
+        if self.pricing is None:
+            return result.suites
+        return self.pricing.judged(result.suites, trial.name, trial.seed)
+
+    def _as_priced(self, run: Steps) -> None:
+        """The programs are the same, and do as much as prices take."""
+        for arch, nodes in run.prepared.items():
+            run.prepared[arch] = [
+                run.add("programs", lambda _, node=node: priced(node.value), needs=[node]) for node in nodes
+            ]
 
     def _key(self, run: Steps, target: Target, trial: Trial) -> str:
         assert target.build is not None
