@@ -8,11 +8,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from harness.costs import Control, CostReport, Judgement, Mode, Price, Side
+from harness.costs import Attribution, Control, CostReport, Judgement, Mode, Price, Side, Sizes
 from harness.model import Accel, Outcome, RunResult, TargetResult
 from harness.report.text import count, one_line
 
 WIDTH = 72
+
+_MOST_WHERE = 4  # metrics whose functions are named: more is for report.html
+_MOST_FUNCTIONS = 6
+_LEAST_SHIFT = 0.05  # instructions of an operation
 
 _WORDS = {
     Judgement.SLOWER: "slower",
@@ -37,6 +41,8 @@ def _costs(result: RunResult, report: CostReport) -> list[str]:
         here = [price for price in report.prices if price.target == target]
         parts.append("\n".join([f"{_ascii(target)}:", "", *_table(here)]))
     parts += [_paragraph(words) for words in (_said(report.prices), _controls(report.controls)) if words]
+    parts += [_where(one) for one in report.where[:_MOST_WHERE]]
+    parts += ["\n".join(_sizes(one)) for one in report.sizes if _sizes(one)]
     return parts
 
 
@@ -104,6 +110,41 @@ def _controls(controls: Sequence[Control]) -> str:
         name = "the same kernel booted again" if control.side is Side.AGAIN else "a patch that only moves code"
         words.append(f"{name} ({control.arch} {control.profile}): {one_line(control.words)}")
     return f"Controls: {'; '.join(words)}." if words else ""
+
+
+def _where(one: Attribution) -> str:
+    """The functions that gained and lost most."""
+    shown = [function for function in one.functions if abs(function.shift) >= _LEAST_SHIFT][:_MOST_FUNCTIONS]
+    rest = one.shift - sum(function.shift for function in shown)
+    words = [f"{function.function} {function.shift:+,.1f}" for function in shown]
+    words += [f"all others {rest:+,.1f}"] if abs(rest) >= _LEAST_SHIFT else []
+    what = f"{one.metric} ({one.arch} {one.profile}), {one.shift:+,.1f} a {one.operation}"
+    return _paragraph(f"Where, {what}: {', '.join(words) or 'in no function by itself'}.")
+
+
+def _sizes(one: Sizes) -> list[str]:
+    """Code, and what else is of another size, a line each; nothing where nothing is."""
+    lines = []
+    if one.text is not None and one.text.base != one.text.series:
+        lines.append(f"  code: {_change(one.text.base, one.text.series)} bytes")
+    lines += [
+        f"  {measure.name}: {_change(measure.base, measure.series)} {measure.unit}"
+        for measure in one.measures
+        if measure.base != measure.series
+    ]
+    before = {structure.name: structure for structure in one.base}
+    for structure in one.series:
+        was = before.get(structure.name)
+        if was is not None and (was.size, was.cache_lines) != (structure.size, structure.cache_lines):
+            lines.append(f"  struct {structure.name}: {_change(was.size, structure.size)} bytes")
+    return [_ascii(f"Sizes, {one.target}:"), "", *(f"  {_ascii(line)}"[:WIDTH] for line in lines)] if lines else []
+
+
+def _change(base: float | None, series: float | None) -> str:
+    """`176 -> 192 (+16)`."""
+    words = ["none" if value is None else f"{value:,.1f}".removesuffix(".0") for value in (base, series)]
+    shift = "" if base is None or series is None else f" ({series - base:+,.1f})".replace(".0)", ")")
+    return f"{words[0]} -> {words[1]}{shift}"
 
 
 def _tested(result: RunResult) -> str:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.costs import (
+    Attribution,
     Control,
     CostReport,
     Counted,
+    FunctionShift,
+    FunctionSize,
     Judgement,
     Kernel,
+    Measure,
+    Member,
     Mode,
     Price,
     Repetition,
     Samples,
     SeedShift,
     Side,
+    Sizes,
+    Structure,
+    TextSize,
 )
 from harness.model import RunResult
-from tests.report.samples import passed
+from tests.report.samples import DIRECTORY, passed
 
 SEEDS = (1, 2, 3, 4)
 OPERATIONS = 256
@@ -65,6 +73,30 @@ def samples(one: Price, side: Side) -> list[Samples]:
     return found
 
 
+def attribution() -> Attribution:
+    """Of the first metric: one function gained, one lost, one is new."""
+    return Attribution(
+        "faults.anon.1", "fault", "x86_64", "release", 1, 2_560, 5_971.1, 6_019.3,
+        (
+            FunctionShift("lock_vma_under_rcu", 120.0, 150.0, 1.0, 1.0),
+            FunctionShift("vma_stats_add", 0.0, 22.0, 0.0, 2.0),
+            FunctionShift("handle_mm_fault", 210.0, 206.18, 1.0, 1.0),
+            FunctionShift("mm_account_fault", 31.0, 31.02, 1.0, 1.0),
+        ),
+        212, "2,560 faults were counted as they were priced", DIRECTORY / "where-x86_64-release-faults.anon.1.svg",
+    )  # fmt: skip
+
+
+def sizes() -> Sizes:
+    before = Structure("vm_area_struct", 176, (Member("vm_start", 0, 8), Member("vm_lock", 64, 8)), ((72, 4),))
+    after = replace(before, size=192, members=(*before.members, Member("stats", 176, 16)))
+    return Sizes(
+        "x86_64", "release", TextSize(4_000_000, 4_000_512, (FunctionSize("vma_stats_add", 0, 512),), 20_000),
+        (Measure("vm_area_struct.object", "bytes", 176.0, 192.0), Measure("vma_memory", "bytes/VMA", 412.5, 428.5)),
+        (before,), (after,),
+    )  # fmt: skip
+
+
 def cost_report() -> CostReport:
     """A metric of each judgement on one architecture, and one on the other."""
     prices = (
@@ -89,7 +121,7 @@ def cost_report() -> CostReport:
             Kernel(Side.SERIES, "x86_64", "release", "2" * 40, "l" * 64)
         ),
         samples=tuple(one for two in prices for side in (Side.BASE, Side.SERIES) for one in samples(two, side)),
-        notes=("Kernels were built by gcc 12.2.0.",),
+        where=(attribution(),), sizes=(sizes(),), notes=("Kernels were built by gcc 12.2.0.",),
     )  # fmt: skip
 
 

@@ -100,8 +100,18 @@ def test_a_void_run_says_so_before_anything_else_of_costs() -> None:
 
 
 def test_a_limit_that_is_exceeded_is_shown_open() -> None:
-    (opened,) = [attributes for tag, attributes in read(priced()).elements if tag == "details" and "open" in attributes]
-    assert opened["id"] == "arm64-release-faults.anon.1"
+    elements = read(priced()).elements
+    opened = [attributes.get("id") for tag, attributes in elements if tag == "details" and "open" in attributes]
+    assert opened == ["arm64-release-faults.anon.1", None]  # the other is where the change of a metric went
+
+
+def test_where_a_change_went_is_a_table_and_a_picture_beside_the_page() -> None:
+    reader = read(priced())
+    words = " ".join(reader.text.split())
+    assert "vma_stats_add 0.00 22.00 +22.00 0.00 → 2.00" in words and "212 functions cost what they did" in words
+    (picture,) = [attributes for tag, attributes in reader.elements if tag == "img"]
+    assert picture["src"] == "where-x86_64-release-faults.anon.1.svg" and picture["alt"]
+    assert "vm_area_struct: object 176 → 192 bytes" in words
 
 
 def test_a_run_without_prices_is_a_page_too() -> None:

@@ -37,6 +37,27 @@ def test_it_says_how_and_what_the_words_mean() -> None:
     assert "Tested with vmaharness 0.1.0 on 6.12.117: x86_64 lockdep (TCG): kernel 3/3" in found
 
 
+def test_it_says_where_the_change_is_and_what_has_grown() -> None:
+    found = " ".join(text(priced()).split())
+    assert (
+        "Where, faults.anon.1 (x86_64 release), +48.2 a fault: lock_vma_under_rcu +30.0, vma_stats_add +22.0, "
+        "handle_mm_fault -3.8." in found
+    )
+    assert "code: 4,000,000 -> 4,000,512 (+512) bytes" in found
+    assert "vm_area_struct.object: 176 -> 192 (+16) bytes" in found
+    assert "vma_memory: 412.5 -> 428.5 (+16) bytes/VMA" in found
+    assert "struct vm_area_struct: 176 -> 192 (+16) bytes" in found
+
+
+def test_sizes_that_are_the_same_are_not_there() -> None:
+    report = cost_report()
+    same = tuple(
+        replace(one, text=None, series=one.base, measures=tuple(replace(two, series=two.base) for two in one.measures))
+        for one in report.sizes
+    )
+    assert "Sizes" not in text(priced(replace(report, sizes=same)))
+
+
 def test_words_that_are_not_in_the_table_are_not_explained() -> None:
     report = cost_report()
     same = tuple(one for one in report.prices if one.judgement is Judgement.SAME)

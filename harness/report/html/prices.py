@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.costs import Control, CostReport, Judgement, Kernel, Mode, Price, Samples, Side
-from harness.report.html import plots
+from harness.report.html import causes, plots
 from harness.report.html.markup import Content, Markup, element, join
 from harness.report.text import count, one_line
 
@@ -27,6 +27,7 @@ def section(report: CostReport) -> Markup:
     ]
     return element(
         "section", element("h2", "Costs"), _void(report), element("p", _method(report)), targets,
+        causes.where(report.where), causes.sizes(report.sizes),
         _controls(report.controls), _kernels(report.kernels), _notes(report.notes), id="costs",
     )  # fmt: skip
 
