@@ -64,8 +64,9 @@ bool run_case(const struct workload *workload, const struct options *opt,
 	char name[64];
 	bool good;
 
-	snprintf(name, sizeof(name), "%s.%s.%u", workload->name,
-		 opt->processes ? "processes" : "threads", run->nr_tasks);
+	snprintf(name, sizeof(name), "%s.%s.%u%s", workload->name,
+		 opt->processes ? "processes" : "threads", run->nr_tasks,
+		 opt->noise ? ".noise" : "");
 	run_workload(run, name);
 	report_result(run, nr, name);
 	fflush(stdout);
