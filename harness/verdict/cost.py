@@ -201,7 +201,7 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
         counters=_counters(group.base, group.series),
     )  # fmt: skip
     if shift is None:
-        return replace(price, words=f"{number(base)} {first.mode.unit} a {first.operation}; nothing to compare with")
+        return replace(price, words=f"{number(base)} {unit(price)}; nothing to compare with")
     seeds = tuple(shift_of(*pair) for pair in pairs(group.base, group.series))
     floor = _floor(price)
     price = replace(
@@ -212,7 +212,7 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
     if void:
         return replace(price, words=f"no verdict: {void}")
     if first.mode is Mode.RELATIVE:
-        words = f"about {base:,.0f} ns a {first.operation}, with the series {price.series or 0:,.0f}"
+        words = f"about {base:,.0f} {unit(price)}, with the series {price.series or 0:,.0f}"
         return replace(price, words=f"{words}: an order of magnitude, no verdict")
     return _judged(price, floor, same_percent)
 
@@ -299,9 +299,13 @@ def amount(price: Price) -> str:
     if not signed and value < 0:
         value, low, high = -value, -high, -low
     share = percent(100 * value / price.base if price.base else 0.0, signed=signed)
-    unit = price.mode.unit if abs(value) != 1 else price.mode.unit.removesuffix("s")
-    cost = f"{number(value, signed=signed)} {unit} a {price.operation}"
+    cost = f"{number(value, signed=signed)} {unit(price)}"
     return f"{share} ({cost}), 95 % interval {number(low, signed=signed)} to {number(high, signed=signed)}"
+
+
+def unit(price: Price) -> str:
+    """`instructions a fault`, `ns an op`."""
+    return f"{price.mode.unit} {'an' if price.operation[:1] in 'aeiou' else 'a'} {price.operation}"
 
 
 def number(value: float, *, signed: bool = False) -> str:

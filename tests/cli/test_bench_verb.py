@@ -85,7 +85,7 @@ def test_prices_are_kept_under_a_name_and_shown(place: Path, invoke: Invoke) -> 
     assert done.exit_code == 0
     assert (kept / "v1.json").is_file()
     shown = invoke("bench", "history", "faults.anon.*", "--history", "kept")
-    assert shown.stdout.startswith("faults.anon.1  x86_64 release: instructions a fault\n  v1 ")
+    assert shown.stdout.startswith("faults.anon.1  x86_64 release: instructions, fault by fault\n  v1 ")
     again = invoke("bench", "--save", "v1", "--history", "kept", engine=_priced())
     assert (again.exit_code, "is there already" in again.stderr) == (2, True)
 

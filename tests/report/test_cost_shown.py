@@ -94,7 +94,7 @@ def test_a_history_has_a_line_for_each_kernel_and_marks_changes() -> None:
         ("v3", "7.3", point(5000, Side.BASE), None, False),
     ]
     assert history_lines({("faults.anon.1", X86, RELEASE): rows}) == [
-        "faults.anon.1  x86_64 release: instructions a fault",
+        "faults.anon.1  x86_64 release: instructions, fault by fault",
         "  v1                       base    6.12.117     cccccccccccc      6,000.00",
         "▲ v1                       series  6.12.117     cccccccccccc      6,005.00  +5.00 (+0.083 %)",
         "▼ v2                       base    7.2          cccccccccccc      5,990.00  -15.00 (-0.250 %)",
