@@ -21,8 +21,9 @@ In the workloads marked as such all do, but for those that meet a writer (in a r
 far below, so that it tells "falls back always" from "falls back more often", which is for the metrics to show.
 """
 
-PRICED_OPS = 256
-PRICED_REPEAT = 14
+PRICED_OPS = 128
+PRICED_REPEAT = 26
+"""Pages of a repetition, and repetitions, that are short enough to come to their end between two ticks."""
 
 _TIMEOUT_S = 10.0  # 20 times what the longest case takes on hardware
 
@@ -34,6 +35,7 @@ class Workload:
     name: str
     by_vma_lock: bool
     is_race: bool = False
+    slow: bool = False  # an operation takes so long that a quarter of the pages is enough for a price
 
 
 WORKLOADS = (
@@ -44,7 +46,7 @@ WORKLOADS = (
     Workload("cow", True),
     Workload("refault", True),
     Workload("stack", False),  # the address is in no VMA yet: vma_lock_abort, then mmap_lock
-    Workload("uffd", False),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
+    Workload("uffd", False, slow=True),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
     Workload("race.mmap", True, is_race=True),
     Workload("race.munmap", True, is_race=True),
     Workload("race.mprotect", True, is_race=True),
@@ -66,9 +68,10 @@ class FaultsSuite:
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """A race has a writer beside its faulting threads, of which there are at least two."""
         commands = []
-        given = (("--ops", self.ops), ("--repeat", self.repeat))
-        amount = tuple(word for name, value in given if value is not None for word in (name, str(value)))
         for workload in (one for one in WORKLOADS if self.races or not one.is_race):
+            ops = self.ops // 4 if self.ops is not None and workload.slow else self.ops
+            given = (("--ops", ops), ("--repeat", self.repeat))
+            amount = tuple(word for name, value in given if value is not None for word in (name, str(value)))
             counts = (max(2, smp - 1),) if workload.is_race else tuple(dict.fromkeys((1, smp)))
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"

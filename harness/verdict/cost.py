@@ -120,11 +120,14 @@ class Shift:
         return max(self.high - self.value, self.value - self.low)
 
 
-def estimate(found: Sequence[tuple[Samples, Samples]]) -> Shift:
+def estimate(
+    found: Sequence[tuple[Samples, Samples]], null: Sequence[tuple[Samples, Samples]] = ()
+) -> Shift:  # fmt: skip
     """The shift of an operation's cost over pairs of boots.
 
-    The interval is the wider one, at each end, of Student's over the pairs and of the bootstrap that draws pairs, and
-    repetitions within each.
+    How far a pair may be off is known from the pairs of a control (`null`), in which nothing shifts; without one, from
+    how the pairs themselves differ.  The interval is the wider one, at each end, of Student's and of the bootstrap,
+    which draws repetitions within each pair, and pairs too where there is no control.
     """
     import numpy as np  # noqa: PLC0415 - heavy
     from scipy import stats  # noqa: PLC0415
@@ -132,29 +135,34 @@ def estimate(found: Sequence[tuple[Samples, Samples]]) -> Shift:
     every = [np.array(differences(*pair)) for pair in found]
     each = np.array([location(values) for values in every])
     value, count = float(each.mean()), len(each)
-    low, high = _bootstrap(every)
-    if count == 1:
+    means = _bootstrap(every, draws_pairs=not null)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = (float(end) for end in np.percentile(means, (tail, 100 - tail)))
+    if null:
+        spread = math.sqrt(sum(location(np.array(differences(*pair))) ** 2 for pair in null) / len(null))
+        error, free = math.hypot(spread / math.sqrt(count), float(means.std())), len(null)
+    elif count == 1:
         return Shift(value, min(low, value), max(high, value), 0.0, 1.0)
-    spread = float(each.std(ddof=1))
-    error = spread / math.sqrt(count)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
-    p = float(2 * stats.t.sf(abs(value) / error, count - 1)) if error else float(not value)
+    else:
+        spread, free = float(each.std(ddof=1)), count - 1
+        error = spread / math.sqrt(count)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, free)) * error
+    p = float(2 * stats.t.sf(abs(value) / error, free)) if error else float(not value)
     return Shift(value, min(low, value - half), max(high, value + half), spread, p)
 
 
-def _bootstrap(every: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """Percentiles of the mean of drawn pairs, each with drawn repetitions."""
+def _bootstrap(every: Sequence[NDArray[np.float64]], *, draws_pairs: bool) -> NDArray[np.float64]:
+    """Means of pairs, each with drawn repetitions."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     random = np.random.default_rng(_RANDOM)
     drawn = np.empty((len(every), _DRAWS))
     for row, values in zip(drawn, every, strict=True):
         row[:] = np.median(values[random.integers(0, len(values), (_DRAWS, len(values)))], axis=1)
+    if not draws_pairs:
+        return drawn.mean(axis=0)
     picked = random.integers(0, len(every), (_DRAWS, len(every)))
-    means = drawn[picked, np.arange(_DRAWS)[:, None]].mean(axis=1)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, (tail, 100 - tail))
-    return float(low), float(high)
+    return drawn[picked, np.arange(_DRAWS)[:, None]].mean(axis=1)
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -181,7 +189,7 @@ def prices(samples: Sequence[Samples], *, same_percent: float = SAME_PERCENT, vo
 
 def _shift(group: Group) -> Shift | None:
     found = pairs(group.base, group.series)
-    return estimate(found) if found else None
+    return estimate(found, pairs(group.base, group.moved)) if found else None
 
 
 def _price(group: Group, shift: Shift | None, p: float, same_percent: float, void: str) -> Price:
@@ -193,7 +201,7 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
         counters=_counters(group.base, group.series),
     )  # fmt: skip
     if shift is None:
-        return replace(price, words=f"{number(base)} {first.mode.unit} a {first.operation}; nothing to compare with")
+        return replace(price, words=f"{number(base)} {unit(price)}; nothing to compare with")
     seeds = tuple(shift_of(*pair) for pair in pairs(group.base, group.series))
     floor = _floor(price)
     price = replace(
@@ -204,7 +212,7 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
     if void:
         return replace(price, words=f"no verdict: {void}")
     if first.mode is Mode.RELATIVE:
-        words = f"about {base:,.0f} ns a {first.operation}, with the series {price.series or 0:,.0f}"
+        words = f"about {base:,.0f} {unit(price)}, with the series {price.series or 0:,.0f}"
         return replace(price, words=f"{words}: an order of magnitude, no verdict")
     return _judged(price, floor, same_percent)
 
@@ -291,9 +299,13 @@ def amount(price: Price) -> str:
     if not signed and value < 0:
         value, low, high = -value, -high, -low
     share = percent(100 * value / price.base if price.base else 0.0, signed=signed)
-    unit = price.mode.unit if abs(value) != 1 else price.mode.unit.removesuffix("s")
-    cost = f"{number(value, signed=signed)} {unit} a {price.operation}"
+    cost = f"{number(value, signed=signed)} {unit(price)}"
     return f"{share} ({cost}), 95 % interval {number(low, signed=signed)} to {number(high, signed=signed)}"
+
+
+def unit(price: Price) -> str:
+    """`instructions a fault`, `ns an op`."""
+    return f"{price.mode.unit} {'an' if price.operation[:1] in 'aeiou' else 'a'} {price.operation}"
 
 
 def number(value: float, *, signed: bool = False) -> str:

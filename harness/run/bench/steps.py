@@ -140,8 +140,9 @@ class BenchSteps:
 
     def _add_kernels(self, side: Counting, *, like: Steps | None) -> None:
         for target in side.steps.targets:
-            config = side.steps.add_same_config(target, like) if like is not None else None
-            side.steps.add_build(target, like=config)
+            if like is not None:
+                target.config = side.steps.add_same_config(target, like)
+            side.steps.add_build(target, like=target.config)
 
     def _add_again(self) -> None:
         """The base's kernels once more."""
