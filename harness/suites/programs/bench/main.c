@@ -16,7 +16,7 @@ const struct program program = {
 		 "                 (default: the workload's own)\n"
 		 "  --repeat N     repetitions; the first two are checked, but\n"
 		 "                 not measured (default 12, at least 3)\n"
-		 "  --seed N       of contents and random choices (default 1)\n"
+		 "  --seed N       of contents and layout (default 1)\n"
 		 "  --noise N      disturb the schedule, by this seed\n"
 		 "  --clock NAME   monotonic (default), or counter: the CPU's own,\n"
 		 "                 where an instruction is a nanosecond\n"

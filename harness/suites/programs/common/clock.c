@@ -21,6 +21,8 @@
 #define TURNS 100	/* of two or three instructions */
 #define LONGEST_WAIT_NS 20000000
 
+#define SETTLE_NS 200000000
+
 static bool counted;
 
 static uint64_t to_ns(const struct timespec *time)
@@ -73,6 +75,19 @@ uint64_t clock_resolution_ns(void)
 		return 1;
 	clock_getres(CLOCK_MONOTONIC, &tick);
 	return to_ns(&tick);
+}
+
+/*
+ * Until all is at rest: RCU has freed what was left to it, and kernel threads
+ * have done what they had put off.  The time of an idle guest whose
+ * instructions are counted is free.
+ */
+void settle(void)
+{
+	const struct timespec rest = { .tv_nsec = SETTLE_NS };
+
+	if (counted)
+		nanosleep(&rest, NULL);
 }
 
 /*
