@@ -66,7 +66,7 @@ def _method(result: RunResult, report: CostReport) -> str:
 
 
 def _table(prices: Sequence[Price]) -> list[str]:
-    """Metrics down; of names that are too long for the line, the end."""
+    """Metrics down; names that are too long for the line are without their suite, or what else comes first."""
     compared = any(price.series is not None for price in prices)
     head = ("", "base", "series", "change", "%", "") if compared else ("", "cost")
     rows = [head, *(_row(price) if compared else (_ascii(price.metric), f"{price.base:,.1f}") for price in prices)]
@@ -74,10 +74,16 @@ def _table(prices: Sequence[Price]) -> list[str]:
     first = min(first, WIDTH - sum(others) - 2 * len(rows[0]))
     lines = []
     for name, *cells in rows:
-        shown = name if len(name) <= first else f"...{name[3 - first :]}"
+        shown = _shortened(name, first)
         numbers = [cell.rjust(size) for cell, size in zip(cells[:4], others[:4], strict=True)]
         lines.append("  ".join(["", shown.ljust(first), *numbers, *cells[4:]]).rstrip())
     return lines
+
+
+def _shortened(name: str, width: int) -> str:
+    while len(name) > width and "." in name:
+        name = name.partition(".")[2]
+    return name if len(name) <= width else f"...{name[3 - width :]}"
 
 
 def _row(price: Price) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ def test_it_fits_a_mail() -> None:
     assert found.isascii() and found.endswith("\n")
     assert max(map(len, found.splitlines())) <= WIDTH
     assert not any(line != line.rstrip() for line in found.splitlines())
-    assert re.search(r"\n  \.\.\.\S+\.256\.fault_time  ", found)
+    assert re.search(r"\n  processes\.256\.fault_time +5,971", found)
 
 
 def test_a_row_says_what_an_operation_costs_and_what_has_changed() -> None:
