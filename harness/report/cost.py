@@ -112,7 +112,10 @@ def history_lines(
     lines: list[str] = []
     for (metric, arch, profile), rows in found.items():
         first = rows[0][2]
-        lines += ["", f"{one_line(metric)}  {arch} {profile}: {first.mode.unit}, {first.operation} by {first.operation}"]
+        lines += [
+            "",
+            f"{one_line(metric)}  {arch} {profile}: {first.mode.unit}, {first.operation} by {first.operation}",
+        ]
         for name, version, point, change, marked in rows:
             arrow = ("▲" if (change or 0) > 0 else "▼") if marked else " "
             how = f"{change:+,.2f} ({100 * change / (point.cost - change):+.3f} %)" if change else ""

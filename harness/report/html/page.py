@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from harness.model import Outcome, PatchRole, RunResult
@@ -57,9 +58,8 @@ def _subject(result: RunResult) -> str:
 def _lead(result: RunResult) -> Markup:
     fixes = sum(patch.role is PatchRole.BASE_FIX for patch in result.patches)
     failed = len(cases.bad(result))
-    words = [one_line(result.message)]
+    words = [one_line(result.message) or (f"{count(failed, 'case')} failed" if failed else "")]
     words += [prices.words_of(result.cost)] if result.cost is not None and not result.cost.void else []
-    words += [f"{count(failed, 'case')} failed"] if failed else []
     words += [count(len(result.patches) - fixes, "patch", "patches")]
     words += [count(fixes, "base fix", "base fixes")] if fixes else []
     return element("p", " · ".join(word for word in (*words, seconds(result.seconds)) if word), class_="lead")
@@ -67,7 +67,7 @@ def _lead(result: RunResult) -> Markup:
 
 def _run(result: RunResult) -> Markup:
     """What it takes to do it again, and the other files."""
-    facts: list[tuple[str, Markup | str]] = [("Command", element("code", " ".join(result.command)))]
+    facts: list[tuple[str, Markup | str]] = [("Command", element("code", shlex.join(result.command)))]
     if result.tree is not None:
         facts.append(("Tree", f"{one_line(result.tree.spec)}, {one_line(result.tree.kernel_version)}"))
     facts += [("Patch", f"{one_line(patch.subject)}") for patch in result.patches]
