@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 
 class Mode(StrEnum):
@@ -192,6 +193,8 @@ class CostReport:
     kernels: tuple[Kernel, ...] = ()
     samples: tuple[Samples, ...] = ()
     notes: tuple[str, ...] = ()
+    where: tuple[Attribution, ...] = ()  # of the metrics that changed
+    sizes: tuple[Sizes, ...] = ()  # of the targets
 
     @property
     def changed(self) -> tuple[Price, ...]:
@@ -218,3 +221,146 @@ class Point:
     cost: float
     least: float  # a smaller change is none
     means: str  # names what counted: programs, seeds, CPUs, accelerator, compiler
+
+
+# --- where ----------------------------------------------------------------------------------------------------
+
+USER = "[user]"
+"""All that is executed in user mode, as a function."""
+
+INTERRUPTS = "[interrupts]"
+OTHERS = "[other tasks]"
+"""What is called by an interrupt, and in a task that was in the kernel before anybody watched: kernel threads above
+all.  Both come between the operations that are timed, and are no part of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one guest executed in the timed parts of a case: all measured repetitions together."""
+
+    instructions: int
+    faults: int  # instructions that ended in a fault, and were begun again: they are in no number
+    repetitions: tuple[int, ...]  # instructions of each
+    stacks: dict[tuple[str, ...], tuple[int, int]]
+    """By the calls that led to it, the function last: instructions of its own, and how often it was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionShift:
+    """A function whose cost changed; all of one operation."""
+
+    function: str
+    base: float  # instructions of its own
+    series: float
+    base_calls: float  # how often it was entered
+    series_calls: float
+
+    @property
+    def shift(self) -> float:
+        return self.series - self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Where the change of a metric is: instructions of base and series by functions, at one seed.
+
+    `base` and `series` are all instructions between begin and end of the timed parts, for one operation, as they were
+    counted one by one: interrupts and other tasks are in them, as they are in the metric.
+    """
+
+    metric: str
+    operation: str
+    arch: str
+    profile: str
+    seed: int
+    operations: int  # that were counted, on each side
+    base: float
+    series: float
+    functions: tuple[FunctionShift, ...]  # those that changed, the largest change first
+    same: int  # functions that were executed, and cost what they did
+    proof: str  # that what was counted is what was priced
+    flame: Path | None = None  # SVG
+    stacks: Path | None = None  # a line a stack: FUNCTION;FUNCTION;… BASE SERIES, instructions of all operations
+
+    @property
+    def shift(self) -> float:
+        """What the functions' shifts add up to."""
+        return self.series - self.base
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSize:
+    """A function whose code is of another size, in bytes; 0: it is not there."""
+
+    function: str
+    base: int
+    series: int
+
+    @property
+    def shift(self) -> int:
+        return self.series - self.base
+
+
+@dataclass(frozen=True, slots=True)
+class TextSize:
+    """The code of two kernels: bytes of all their functions."""
+
+    base: int
+    series: int
+    functions: tuple[FunctionSize, ...]  # that differ, the largest difference first
+    same: int  # functions of the same size
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a guest said of its own kernel: `vm_area_struct.object`, `vma_memory`."""
+
+    name: str
+    unit: str
+    base: float | None  # None: there is no such thing in that kernel
+    series: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a structure; bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """How a structure lies in memory, by its debug information; bytes."""
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+    holes: tuple[tuple[int, int], ...]  # offset and size of what no member has
+
+    @property
+    def cache_lines(self) -> int:
+        """Of 64 bytes, as all our architectures' are counted."""
+        return -(-self.size // 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What base and series take, on one target."""
+
+    arch: str
+    profile: str
+    text: TextSize | None  # None: a kernel is without its functions
+    measures: tuple[Measure, ...] = ()
+    base: tuple[Structure, ...] = ()  # empty: nobody could read them
+    series: tuple[Structure, ...] = ()
+    bloat: Path | None = None  # what scripts/bloat-o-meter of the tree says of the two
+
+    @property
+    def target(self) -> str:
+        """`x86_64 release`."""
+        return f"{self.arch} {self.profile}"

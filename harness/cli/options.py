@@ -226,6 +226,9 @@ BENCH_FLAGS: tuple[PlanFlag, ...] = (
         {"is_flag": True},
     ),
     PlanFlag(
+        ("bench", "where"), ("--where/--no-where",), "Say which functions what has changed is in.", {"is_flag": True},
+    ),
+    PlanFlag(
         ("bench", "boots"), ("--boots",), "Pairs of boots, in the modes clock and relative.",
         {"type": int, "metavar": "N"},
     ),

@@ -252,6 +252,12 @@ class BenchPlan(_Part):
         "series.",
         examples=[False],
     )
+    where: StrictBool = Field(
+        default=True,
+        description="In exact mode: count the instructions of each function for the metrics that changed, in one more "
+        "guest of base and of series.",
+        examples=[False],
+    )
     boots: int = Field(
         default=10,
         ge=2,

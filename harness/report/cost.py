@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from harness.costs import CostReport, Judgement, Mode, Point, Price, Side
+from harness.report import sizes, where
 from harness.report.text import count, one_line
 
 _WORDS = {
@@ -35,7 +36,8 @@ def section(report: CostReport, width: int) -> list[str]:
             for line in _wrap(_control(one.side, one.arch, one.profile, one.words), width)
         ),
     ]
-    return lines if report.prices or report.controls else lines[:1]
+    more = [*where.section(report.where), *sizes.section(report.sizes)]
+    return [*lines, *more] if report.prices or report.controls else [*lines[:1], *more]
 
 
 def _title(report: CostReport) -> str:
@@ -110,7 +112,10 @@ def history_lines(
     lines: list[str] = []
     for (metric, arch, profile), rows in found.items():
         first = rows[0][2]
-        lines += ["", f"{one_line(metric)}  {arch} {profile}: {first.mode.unit}, {first.operation} by {first.operation}"]
+        lines += [
+            "",
+            f"{one_line(metric)}  {arch} {profile}: {first.mode.unit}, {first.operation} by {first.operation}",
+        ]
         for name, version, point, change, marked in rows:
             arrow = ("▲" if (change or 0) > 0 else "▼") if marked else " "
             how = f"{change:+,.2f} ({100 * change / (point.cost - change):+.3f} %)" if change else ""

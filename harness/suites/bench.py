@@ -19,7 +19,10 @@ LEAST_SHARE = 0.1
 """Of a case's faults that must have gone through with a VMA lock alone, as in `harness.suites.faults`."""
 
 CLOCK_FACTOR = 16
-"""How many times the operations of an exact guest are done elsewhere: there a repetition must be long for a clock."""
+"""How many times a task's operations are done where a clock takes the time: there a repetition must be long.
+
+Where instructions are counted, it must be shorter than a tick: so tasks, which take turns there, share the operations.
+"""
 
 _TIMEOUT_S = 20.0  # 20 times what the longest case takes on hardware
 
@@ -33,15 +36,16 @@ class Workload:
     faults: bool = True
     in_processes: bool = False  # besides threads
     each_count: bool = False  # of tasks, from one to one for each CPU, in steps of two
+    with_noise: bool = False  # in exact guests of several CPUs also with noise, so that tasks meet
 
 
 WORKLOADS = (
-    Workload("page_fault1", 256, in_processes=True),
+    Workload("page_fault1", 256, in_processes=True, with_noise=True),
     Workload("page_fault2", 256, in_processes=True),
     Workload("page_fault3", 256, in_processes=True),
-    Workload("mmap1", 128, faults=False, in_processes=True),
+    Workload("mmap1", 128, faults=False, in_processes=True, with_noise=True),
     Workload("pft", 256, each_count=True),
-    Workload("malloc", 32),
+    Workload("malloc", 32, with_noise=True),
 )
 
 
@@ -54,17 +58,22 @@ class BenchSuite:
     seed: int | None = None  # of an exact guest
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
-        """`page_fault1.threads.2`: the workload, what its tasks are, how many there are."""
+        """`page_fault1.threads.2`: the workload, what its tasks are, how many there are; `….noise` with noise."""
         commands = []
-        exact = reported.exact_options(self.seed, noise=False, counter=True)
         for workload in WORKLOADS:
-            ops = () if self.seed is not None else ("--ops", str(workload.ops * CLOCK_FACTOR))
             for tasks in ("threads", "processes") if workload.in_processes else ("threads",):
                 for count in _counts(smp) if workload.each_count else dict.fromkeys((1, smp)):
-                    case = f"{workload.name}.{tasks}.{count}"
-                    argv = (self.program, workload.name, f"--{tasks}", str(count), *exact, *ops)
-                    commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.faults))
+                    commands.append(self._command(workload, tasks, count))
+            if workload.with_noise and self.seed is not None and smp > 1:
+                commands.append(self._command(workload, "threads", smp, noise=True))
         return tuple(commands)
+
+    def _command(self, workload: Workload, tasks: str, count: int, *, noise: bool = False) -> Command:
+        case = f"{workload.name}.{tasks}.{count}{'.noise' if noise else ''}"
+        ops = workload.ops * CLOCK_FACTOR if self.seed is None else max(1, workload.ops // count)
+        exact = reported.exact_options(self.seed, noise=noise, counter=True)
+        argv = (self.program, workload.name, f"--{tasks}", str(count), "--ops", str(ops), *exact)
+        return Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.faults)
 
     def at_seed(self, seed: int) -> BenchSuite:
         """The same with contents and choices of this seed, and as much work as an exact guest does in no time."""

@@ -10,7 +10,7 @@ from harness.model import Arch, Case, CommandResult, Outcome
 from harness.run.suites import DESCRIPTIONS
 from harness.suites.bench import CLOCK_FACTOR, GUEST_PROGRAM, WORKLOADS, BenchSuite, payload
 from harness.suites.programs import sources_of
-from harness.suites.suite import ExactSuite
+from harness.suites.suite import ExactSuite, Suite
 
 SUITE: ExactSuite = BenchSuite()
 COMMANDS = {command.name: command for command in SUITE.commands(Arch.X86_64, 2)}
@@ -59,10 +59,21 @@ def test_pft_climbs_to_all_cpus(smp: int, counts: list[int]) -> None:
 
 
 def test_an_exact_guest_counts_little_work_and_others_time_much() -> None:
-    exact = {one.name: one.argv[1:] for one in SUITE.at_seed(7).commands(Arch.ARM64, 1)}
-    assert exact["pft.threads.1"] == ("pft", "--threads", "1", "--clock", "counter", "--seed", "7")
-    argv = COMMANDS["pft.threads.1"].argv
-    assert argv[-2:] == ("--ops", str(256 * CLOCK_FACTOR)) and "--clock" not in argv
+    exact = {one.name: one.argv[1:] for one in SUITE.at_seed(7).commands(Arch.ARM64, 4)}
+    options = ("--clock", "counter", "--seed", "7")
+    assert exact["pft.threads.1"] == ("pft", "--threads", "1", "--ops", "256", *options)
+    assert exact["pft.threads.4"] == ("pft", "--threads", "4", "--ops", "64", *options)
+    assert COMMANDS["pft.threads.2"].argv[1:] == ("pft", "--threads", "2", "--ops", str(256 * CLOCK_FACTOR))
+
+
+def test_tasks_meet_by_noise_in_exact_guests_of_several_cpus() -> None:
+    def noisy(suite: Suite, smp: int) -> dict[str, tuple[str, ...]]:
+        return {one.name: one.argv for one in suite.commands(Arch.ARM64, smp) if "--noise" in one.argv}
+
+    exact = SUITE.at_seed(7)
+    assert list(noisy(exact, 2)) == [f"{name}.threads.2.noise" for name in ("page_fault1", "mmap1", "malloc")]
+    assert noisy(exact, 2)["mmap1.threads.2.noise"][-2:] == ("--noise", "7")
+    assert not noisy(exact, 1) and not noisy(SUITE, 2)
 
 
 def test_what_does_not_fault_does_not_claim_to_take_vma_locks() -> None:

@@ -19,7 +19,9 @@ from harness.plan.model import Plan
 from harness.run import history
 from harness.run.bench import samples
 from harness.run.bench.samples import Counted
+from harness.run.bench.sizes import Sizing
 from harness.run.bench.steps import BenchSteps
+from harness.run.bench.where import Watching
 from harness.run.outcomes import done, target_result
 from harness.run.reading import (
     base_of,
@@ -51,8 +53,11 @@ def run_bench(
     started, clock = datetime.now(UTC), time.monotonic()
     steps = BenchSteps(plan, directory=directory, processes=processes, cache=cache, emit=emit)
 
+    watching: Watching | None = None
+    sizing: Sizing | None = None
+
     def account_for(error: HarnessError | None) -> RunResult:
-        result = _account(steps, error, started.date())
+        result = _account(steps, watching, sizing, error, started.date())
         history.save(cache.root / "times.json", result.steps)
         return replace(
             result, command=command, started=started.isoformat(timespec="seconds"),
@@ -60,6 +65,10 @@ def run_bench(
         )  # fmt: skip
 
     try:
+        steps.steps.graph.run()
+        if plan.bench.where:
+            watching = Watching(steps, report_of(steps, _all_counted(steps)))
+        sizing = Sizing(steps, steps.steps.layout)
         steps.steps.graph.run()
     except HarnessError as error:
         publish(account_for(error))
@@ -71,10 +80,14 @@ def run_bench(
     return result
 
 
-def _account(bench: BenchSteps, error: HarnessError | None, today: date) -> RunResult:
+def _account(
+    bench: BenchSteps, watching: Watching | None, sizing: Sizing | None, error: HarnessError | None, today: date
+) -> RunResult:  # fmt: skip
+    """What was found out; `watching` and `sizing` are None where it did not come to them."""
     steps, plan = bench.steps, bench.plan
-    counted = {side: _counted(bench, side) for side in Side}
-    report = report_of(bench, counted)
+    counted = _all_counted(bench)
+    report = watching.report(steps.layout) if watching is not None else report_of(bench, counted)
+    report = sizing.report(report) if sizing is not None else report
     tested = Side.SERIES if Side.SERIES in bench.sides else Side.BASE
     targets = _targets(bench, tested, counted[tested])
     standing = stand(
@@ -108,6 +121,10 @@ def report_of(bench: BenchSteps, counted: dict[Side, list[Counted]]) -> CostRepo
     return CostReport(
         bench.mode, ", ".join(accels), void, RULE, bench.seeds, prices, tuple(controls), _kernels(bench), tuple(found)
     )
+
+
+def _all_counted(bench: BenchSteps) -> dict[Side, list[Counted]]:
+    return {side: _counted(bench, side) for side in Side}
 
 
 def _counted(bench: BenchSteps, side: Side) -> list[Counted]:

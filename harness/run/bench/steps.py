@@ -41,6 +41,9 @@ KIND = "cost"  # of cache entries
 PRICED = ("bench", "faults")
 """Suites whose cases count what their operations cost, with programs that are made of no tree."""
 
+MEASURED = ("sizes",)
+"""Suites of which one guest of each kernel says all: they are run at the first seed alone."""
+
 DIRECTORIES = {Side.SERIES: "", Side.BASE: "baseline", Side.AGAIN: "bench-again", Side.MOVED: "bench-moved"}
 """Where logs and consoles of each lie, below those of the series."""
 
@@ -86,6 +89,10 @@ class BenchSteps:
     def seeds(self) -> tuple[int, ...]:
         """Of guests; in the modes that take time, of the programs in the pairs of boots."""
         return self.plan.guest_seeds or tuple(range(1, self.plan.bench.boots + 1))
+
+    def scratch(self, name: str) -> Path:
+        """A new empty directory, gone at the end of the process."""
+        return self._cache.scratch(name)
 
     @property
     def title(self) -> str:
@@ -219,7 +226,8 @@ class BenchSteps:
     def _prepared(self, own: Steps, target: Target, seed: int) -> list[Prepared]:
         """The suites as they are run to be priced."""
         seeded = seed if self.mode is not Mode.EXACT else None
-        return [priced(node.value, seeded) for node in own.prepared[target.arch]]
+        items = [node.value for node in own.prepared[target.arch]]
+        return [priced(item, seeded) for item in items if item.name not in MEASURED or seed == self.seeds[0]]
 
     def tasks(self, side: Side, target: Target, seed: int) -> list[Task]:
         """What a guest of a side works through at a seed."""
@@ -272,9 +280,10 @@ class BenchSteps:
 
 def checked(plan: Plan) -> Plan:
     """The plan as guests that count are run.  Raises UserError."""
-    if missing := [name for name in plan.suites if name not in PRICED]:
+    if missing := [name for name in plan.suites if name not in (*PRICED, *MEASURED)]:
         raise UserError(
-            f"the suite {missing[0]} counts nothing that could be priced", fix=f"suites: {', '.join(PRICED)}"
+            f"the suite {missing[0]} counts nothing that could be priced",
+            fix=f"suites: {', '.join((*PRICED, *MEASURED))}",
         )
     if plan.merged or plan.per_patch:
         raise UserError("a price is that of a whole series", fix="leave --merged and --per-patch out")

@@ -55,6 +55,7 @@ static void repeat_once(struct run *run, struct repetition *all)
 		workload->open(run);
 	meet(run);
 	meet(run);
+	settle();
 	vmstat_read(&before);
 	meet(run);
 	meet(run);

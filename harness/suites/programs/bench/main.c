@@ -16,7 +16,7 @@ const struct program program = {
 		 "                 (default: the workload's own)\n"
 		 "  --repeat N     repetitions; the first two are checked, but\n"
 		 "                 not measured (default 12, at least 3)\n"
-		 "  --seed N       of contents and random choices (default 1)\n"
+		 "  --seed N       of contents and layout (default 1)\n"
 		 "  --noise N      disturb the schedule, by this seed\n"
 		 "  --clock NAME   monotonic (default), or counter: the CPU's own,\n"
 		 "                 where an instruction is a nanosecond\n"
@@ -64,8 +64,9 @@ bool run_case(const struct workload *workload, const struct options *opt,
 	char name[64];
 	bool good;
 
-	snprintf(name, sizeof(name), "%s.%s.%u", workload->name,
-		 opt->processes ? "processes" : "threads", run->nr_tasks);
+	snprintf(name, sizeof(name), "%s.%s.%u%s", workload->name,
+		 opt->processes ? "processes" : "threads", run->nr_tasks,
+		 opt->noise ? ".noise" : "");
 	run_workload(run, name);
 	report_result(run, nr, name);
 	fflush(stdout);

@@ -7,7 +7,7 @@
  * mapped and unmapped one by one.  Pages are written to when they come and read
  * when they go.
  *
- * What is done follows from the seed, the same in every repetition.
+ * The order of all that is the same in every repetition and at every seed.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static void reserve(struct task *task)
 	struct run *run = task->run;
 	struct heap *heap = task->state;
 
-	heap->random = mix(run->opt.seed * 31 + task->index);
+	heap->random = mix(task->index);
 	heap->next = (size_t)task->index << 24;
 	heap->top = 0;
 	map_at(run, task->place, HEAP_PAGES * run->page_size, PROT_NONE,

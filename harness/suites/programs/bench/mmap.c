@@ -18,9 +18,10 @@ static void map_and_unmap(struct task *task)
 	struct run *run = task->run;
 
 	while (task->ops < run->opt.ops && !run->failed) {
-		unsigned char *area = map_pages(run, SIZE, PROT_RW,
-						MAP_PRIVATE_ANON, -1);
+		unsigned char *area;
 
+		noise_point();
+		area = map_pages(run, SIZE, PROT_RW, MAP_PRIVATE_ANON, -1);
 		if (!area)
 			return;
 		unmap_pages(run, area, SIZE);

@@ -58,9 +58,10 @@ static void work(struct task *task)
 	struct rusage before, after;
 
 	task->fault_ns = task->pages = task->ops = 0;
-	usage(&before);
 	if (!task->index)
 		await_tick();
+	line_up(&run->in_line, &task->lines, run->nr_tasks);
+	usage(&before);
 	line_up(&run->in_line, &task->lines, run->nr_tasks);
 	task->begin = now_ns();
 	mark(MARK_BEGIN(0));

@@ -13,9 +13,15 @@
 
 #define SECOND 1000000000u
 
-/* Between two readings of a counter nothing takes as long but an interrupt. */
-#define GAP_NS 1000
+/*
+ * Between two readings of the counter nothing takes as long but an interrupt.
+ * Reading it is dear to an emulator, so something cheap is done between.
+ */
+#define GAP_NS 1500
+#define TURNS 100	/* of two or three instructions */
 #define LONGEST_WAIT_NS 20000000
+
+#define SETTLE_NS 200000000
 
 static bool counted;
 
@@ -72,16 +78,32 @@ uint64_t clock_resolution_ns(void)
 }
 
 /*
+ * Until all is at rest: RCU has freed what was left to it, and kernel threads
+ * have done what they had put off.  The time of an idle guest whose
+ * instructions are counted is free.
+ */
+void settle(void)
+{
+	const struct timespec rest = { .tv_nsec = SETTLE_NS };
+
+	if (counted)
+		nanosleep(&rest, NULL);
+}
+
+/*
  * Until this CPU's timer interrupt has just been there: what is as short as its
  * period, and begins now, has none in it.  Only where instructions are counted.
  */
 void await_tick(void)
 {
 	uint64_t begin, last, now;
+	unsigned int turns;
 
 	if (!counted)
 		return;
 	for (begin = last = now_ns();; last = now) {
+		for (turns = TURNS; turns; turns--)
+			__asm__ __volatile__("");
 		now = now_ns();
 		if (now - last > GAP_NS || now - begin > LONGEST_WAIT_NS)
 			return;

@@ -85,6 +85,7 @@ bool run_case(const struct workload *workload, const struct options *opt,
 bool set_clock(const char *name);
 uint64_t now_ns(void);
 uint64_t clock_resolution_ns(void);
+void settle(void);
 void await_tick(void);
 
 /* pattern.c: contents that follow from seed, page number and round */

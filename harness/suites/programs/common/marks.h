@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Marks: where what is timed begins and ends, for who watches the guest from
- * outside (harness/guest/counting).  A mark is one instruction that does
+ * outside (harness/guest/plugin).  A mark is one instruction that does
  * nothing, and that no compiler makes: the program is the same whether or not
  * somebody watches.
  *

@@ -126,6 +126,7 @@ static void run_round(struct run *run)
 	if (run->failed)
 		return;
 	run->unfinished = (int)run->nr_workers;
+	settle();
 	vmstat_read(&before);
 	pthread_barrier_wait(&run->barrier);
 	pthread_barrier_wait(&run->barrier);
