@@ -86,9 +86,8 @@ def shift_of(before: Samples, after: Samples) -> SeedShift:
     import numpy as np  # noqa: PLC0415 - heavy
 
     found = np.array(differences(before, after))
-    cost = [float(np.mean([one.each for one in samples.repetitions])) for samples in (before, after)]
     spread = float(found.std(ddof=1)) if len(found) > 1 else 0.0
-    return SeedShift(before.seed, *cost, shift=location(found), spread=spread, pairs=len(found))
+    return SeedShift(before.seed, _mean(before), _mean(after), location(found), spread, len(found))
 
 
 def location(values: NDArray[np.float64]) -> float:
@@ -159,10 +158,11 @@ def _bootstrap(every: Sequence[NDArray[np.float64]], *, draws_pairs: bool) -> ND
     drawn = np.empty((len(every), _DRAWS))
     for row, values in zip(drawn, every, strict=True):
         row[:] = np.median(values[random.integers(0, len(values), (_DRAWS, len(values)))], axis=1)
-    if not draws_pairs:
-        return drawn.mean(axis=0)
-    picked = random.integers(0, len(every), (_DRAWS, len(every)))
-    return drawn[picked, np.arange(_DRAWS)[:, None]].mean(axis=1)
+    if draws_pairs:
+        picked = random.integers(0, len(every), (_DRAWS, len(every)))
+        drawn = drawn[picked, np.arange(_DRAWS)[:, None]].T
+    means: NDArray[np.float64] = drawn.mean(axis=0)
+    return means
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.costs import (
     Control,
@@ -28,7 +29,7 @@ from tests.report import samples
 X86, RELEASE = "x86_64", "release"
 
 
-def price(metric: str, judgement: Judgement, *, base: float = 6000.0, shift: float = 5.0, **more: object) -> Price:
+def price(metric: str, judgement: Judgement, *, base: float = 6000.0, shift: float = 5.0, **more: Any) -> Price:
     return replace(
         Price(
             metric, "fault", X86, RELEASE, Mode.EXACT, judgement, "words", base, base + shift, shift, shift, shift,

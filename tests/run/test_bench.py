@@ -275,7 +275,7 @@ def test_the_patch_that_made_an_operation_slower_is_found(bench: Pricing) -> Non
     assert result.sought is not None
     assert result.sought.title == "faults.anon.1: slower than the base by 0.2%"
     own = result.probes[[one.number for one in result.probes].index(3)]
-    assert own.why == "+13.0 instructions (+0.650 %) of 2,001 at seed 1"
+    assert own.why == "+13.0 instructions (+0.650 %) of 2,001.0 at seed 1"
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from harness.costs import Judgement, Mode, Repetition, Samples, Side
+from harness.costs import Judgement, Mode, Price, Repetition, Samples, Side
 from harness.verdict import cost
 
 OPERATIONS = 256
@@ -35,7 +35,7 @@ def kernel(
     return found
 
 
-def price(*sides: list[Samples], **more: float) -> cost.Price:
+def price(*sides: list[Samples], **more: float) -> Price:
     (found,) = cost.prices([one for side in sides for one in side], **more)  # type: ignore[arg-type]
     return found
 

@@ -29,6 +29,7 @@ from harness.run.goal import Goal
 from harness.run.graph import Node, Report
 from harness.run.outcomes import target_result
 from harness.run.steps import Steps, keeps_config
+from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.verdict.bisect import arches_first
 
@@ -308,12 +309,15 @@ class Bench:
             return result.suites
         return self.pricing.judged(result.suites, trial.name, trial.seed)
 
-    def _as_priced(self, run: Steps) -> None:
+    @staticmethod
+    def _as_priced(run: Steps) -> None:
         """The programs are the same, and do as much as prices take."""
+
+        def of(node: Node[Prepared]) -> Callable[[Report], Prepared]:
+            return lambda _: priced(node.value)
+
         for arch, nodes in run.prepared.items():
-            run.prepared[arch] = [
-                run.add("programs", lambda _, node=node: priced(node.value), needs=[node]) for node in nodes
-            ]
+            run.prepared[arch] = [run.add("programs", of(node), needs=[node]) for node in nodes]
 
     def _key(self, run: Steps, target: Target, trial: Trial) -> str:
         assert target.build is not None
