@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from harness.costs import CostReport
+
 
 class Arch(StrEnum):
     """A guest architecture, by its kernel-developer name (`uname -m` says aarch64 for arm64)."""
@@ -514,12 +516,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measured value.  `count` is how many operations it was taken over."""
+    """A measured value.  `count` is how many operations it was taken over.
+
+    `samples` are its values in each repetition that was measured, in their order; none where it has no such values.
+    """
 
     name: str
     value: float
     unit: str
     count: int
+    samples: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -859,6 +865,7 @@ class RunResult:
     per_patch: tuple[PatchResult, ...] = ()  # all patches of the series in order, where each was judged by itself
     blames: tuple[Blame, ...] = ()  # which patch broke what
     left_out: tuple[str, ...] = ()  # what the budget had no time for: steps, and cases of targets
+    cost: CostReport | None = None  # None: nothing was priced
     schema: int = field(default=1)
 
     @property

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "harness"
-GROUND = {"model", "errors", "events", "arch", "data", "host"}
+GROUND = {"model", "costs", "errors", "events", "arch", "data", "host"}
 STAGES = {"plan", "series", "kernel", "guest", "suites", "verdict", "report"}
 ALLOWED: dict[str, set[str]] = {
-    "model": set(), "errors": set(), "events": set(), "arch": {"model"}, "data": set(),
+    "model": {"costs"}, "costs": set(), "errors": set(), "events": set(), "arch": {"model"}, "data": set(),
     "host": GROUND,
     **{stage: GROUND | {stage} for stage in STAGES},
     "run": GROUND | STAGES | {"run"},
@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "click": {"cli"}, "rich": {"cli"}, "yaml": {"plan"}, "pydantic": {"plan", "report"},
     "pydantic_core": {"plan", "report"}, "paramiko": {"guest"}, "cryptography": {"guest"}, "qemu": {"guest"},
-    "junit_xml": {"report"}, "filelock": {"host"}, "platformdirs": {"host"},
+    "numpy": {"verdict"}, "scipy": {"verdict"}, "junit_xml": {"report"}, "filelock": {"host"}, "platformdirs": {"host"},
 }  # fmt: skip
 """Third-party library -> the packages that may know it."""
 

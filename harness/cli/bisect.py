@@ -39,6 +39,14 @@ _CODES = {BisectEnd.FOUND: ExitCode.PASS, BisectEnd.CANDIDATES: ExitCode.KERNEL_
 @click.option("--range", "commits", default="", metavar="A..B", help="Commits of the tree instead of a series.")
 @sought_options
 @click.option(
+    "--metric", default="", metavar="METRIC",
+    help="That an operation costs more than on the base, such as faults.anon.1; with --slower. In exact guests, of the "
+    "release kernel where no other is named.",
+)  # fmt: skip
+@click.option(
+    "--slower", default="", metavar="AMOUNT", help="By how much: per cent, such as 0.2%, or instructions, such as 5."
+)
+@click.option(
     "--parallel", is_flag=True, help="Test two commits at once, so that each round leaves a third of the candidates."
 )
 @click.option(
@@ -51,11 +59,12 @@ def bisect(context: click.Context, /, resume: Path | None, as_json: bool, **_: o
     """Find the patch that a failure came with.
 
     RUNDIR#CASE is a failure of an earlier run, such as results#hazards.same.unmap.2: tree, series, kernel, guest, case
-    and fingerprint are that run's. Else --case, --finding, --build or --exec say what to look for. Both ends of the
-    series are tested first; the cheapest thing that shows the failure is what is run; commits that cannot be tested
-    are skipped as git bisect does it, whose state is in DIR/bisect.git. Results are in bisect.json and summary.txt.
-    Exit codes: 0 the patch was found, 1 no single one (the candidates are listed), 2 it cannot be asked so, 3 this
-    machine got in the way, 4 an end is not as it must be: the tip does not show the failure, or the base does.
+    and fingerprint are that run's. Else --case, --finding, --build, --exec or --metric say what to look for. Both ends
+    of the series are tested first; the cheapest thing that shows the failure is what is run; commits that cannot be
+    tested are skipped as git bisect does it, whose state is in DIR/bisect.git. Results are in bisect.json and
+    summary.txt. Exit codes: 0 the patch was found, 1 no single one (the candidates are listed), 2 it cannot be asked
+    so, 3 this machine got in the way, 4 an end is not as it must be: the tip does not show the failure, or the base
+    does.
     """
     if resume is not None:
         _refuse_more(context)
@@ -89,6 +98,7 @@ def _ask(context: click.Context) -> tuple[Plan, Order]:
     said: dict[str, Any] = context.params
     flags = {
         "range": said["commits"], "finding": said["finding"], "build": said["build"], "command": said["command"],
+        "metric": said["metric"], "slower": said["slower"],
         "rate": parse_rate(said["rate"]), "runs": said["runs"], "parallel": said["parallel"],
         "confidence": said["confidence"] / 100,
     }  # fmt: skip
@@ -102,7 +112,8 @@ def _ask(context: click.Context) -> tuple[Plan, Order]:
         return load_plan_of(context, run=origin.plan), with_flags(origin.order, **flags)
     if said["commits"] and said_by_flag(context, ("series",)):
         raise UserError("--series and --range exclude each other", fix="give one of them")
-    plan = load_plan_of(context, series=not said["commits"])
+    default = "bench" if said["metric"] else "default"
+    plan = load_plan_of(context, series=not said["commits"], default=default)
     return plan, with_flags(replace(Order()), **flags)
 
 

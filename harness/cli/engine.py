@@ -117,6 +117,18 @@ class Engine(Protocol):
         publish: Callable[[MutantsResult], None],
     ) -> MutantsResult: ...
 
+    def run_bench(
+        self,
+        plan: Plan,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Publish,
+    ) -> RunResult: ...
+
     def run_bisect(
         self,
         plan: Plan,

@@ -18,6 +18,7 @@ import click
 from harness import __version__
 from harness.cli import (
     apply,
+    bench,
     bisect,
     boot,
     build,
@@ -137,7 +138,7 @@ def cli() -> None:
 
 for verb in (
     run.run, apply.apply, config.config, build.build, boot.boot, rerun.rerun, bisect.bisect,
-    git_bisect_run.git_bisect_run, mutants.mutants, doctor.doctor, report.report, compare.compare,
+    git_bisect_run.git_bisect_run, bench.bench, mutants.mutants, doctor.doctor, report.report, compare.compare,
     runs.runs, runs.ps, runs.gc, series.series, suites.suites, plan.plan, cache.cache,
     man.man, completion.completion,
 ):  # fmt: skip

@@ -204,6 +204,38 @@ PLAN_FLAGS = (
 )  # fmt: skip
 
 
+BENCH_FLAGS: tuple[PlanFlag, ...] = (
+    PlanFlag(
+        ("bench", "mode"), ("--mode",), "How costs are come by: exact (instructions), clock (KVM), or relative (plain "
+        "TCG, no verdict).", {"type": click.Choice(["exact", "clock", "relative"])},
+    ),
+    PlanFlag(
+        ("bench", "fail"), ("--fail",), "Limit that fails the run, such as 'slower > 1 %' or 'faults.anon.1: slower > "
+        "20'; may be given several times.", {"multiple": True, "metavar": "LIMIT"},
+    ),
+    PlanFlag(
+        ("bench", "same"), ("--same",), "What is proven to have changed by less than so many per cent is the same.",
+        {"type": float, "metavar": "PERCENT"},
+    ),
+    PlanFlag(
+        ("bench", "again"), ("--again",), "At how many of the seeds the base is booted twice, as a control.",
+        {"type": int, "metavar": "N"},
+    ),
+    PlanFlag(
+        ("bench", "moved"), ("--moved/--no-moved",), "Price a patch, too, that only moves code and data, as a control.",
+        {"is_flag": True},
+    ),
+    PlanFlag(
+        ("bench", "where"), ("--where/--no-where",), "Say which functions what has changed is in.", {"is_flag": True},
+    ),
+    PlanFlag(
+        ("bench", "boots"), ("--boots",), "Pairs of boots, in the modes clock and relative.",
+        {"type": int, "metavar": "N"},
+    ),
+)  # fmt: skip
+"""The part of a plan that `vmaharness bench` alone reads."""
+
+
 def plan_options(command: Command) -> Command:
     """Add PLAN and all of its flags to a verb; the verb then asks `load_plan_of` for the plan."""
     for flag in reversed(PLAN_FLAGS):
@@ -215,7 +247,7 @@ def some_plan_options(keys: Sequence[str]) -> Callable[[Command], Command]:
     """Add the flags of some parts of a plan (first words of keys) to a verb that takes no plan file."""
 
     def decorate(command: Command) -> Command:
-        for flag in reversed(PLAN_FLAGS):
+        for flag in reversed((*PLAN_FLAGS, *BENCH_FLAGS)):
             if flag.key[0] in keys:
                 command = flag.decorate(command)
         return command
@@ -226,8 +258,12 @@ def some_plan_options(keys: Sequence[str]) -> Callable[[Command], Command]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on standard output.")
 
 
-def load_plan_of(context: click.Context, *, series: bool = True, run: Mapping[str, object] | None = None) -> Plan:
+def load_plan_of(
+    context: click.Context, *, series: bool = True, run: Mapping[str, object] | None = None, default: str = "default"
+) -> Plan:
     """The plan of a verb's arguments; `series`: whether the verb tests one; `run`: the plan is that of an earlier run.
+
+    `default` names the one of configs/ that is taken where the arguments name none.
 
     Raises InputError or UserError.
     """
@@ -244,7 +280,7 @@ def load_plan_of(context: click.Context, *, series: bool = True, run: Mapping[st
     elif named is None and ("tree",) in said and ("series",) not in said:
         say.note("vmaharness: --tree without --series: the tree is tested as it is, without the demo series")
         overrides = [*overrides, _override(("series",), None, "--series")]
-    return load_plan(_plan_file(named), overrides, cwd=Path.cwd())
+    return load_plan(_plan_file(named, default), overrides, cwd=Path.cwd())
 
 
 def said_by_flag(context: click.Context, key: tuple[str, ...]) -> bool:
@@ -252,10 +288,10 @@ def said_by_flag(context: click.Context, key: tuple[str, ...]) -> bool:
     return key in {override.key for override in overrides_of(context)}
 
 
-def _plan_file(named: str | None) -> Path:
+def _plan_file(named: str | None, default: str) -> Path:
     """A plan by its path, or by its name in configs/."""
     if named is None:
-        return plans_dir() / "default.yaml"
+        return plans_dir() / f"{default}.yaml"
     registered = plans_dir() / f"{named}.yaml"
     return registered if "/" not in named and not Path(named).exists() and registered.is_file() else Path(named)
 
@@ -263,7 +299,7 @@ def _plan_file(named: str | None) -> Path:
 def overrides_of(context: click.Context) -> list[Override]:
     """What flags and their environment variables say of a plan."""
     found = []
-    for flag in PLAN_FLAGS:
+    for flag in (*PLAN_FLAGS, *BENCH_FLAGS):
         value = context.params.get(flag.parameter)
         source = context.get_parameter_source(flag.parameter)
         if value is None or source is ParameterSource.DEFAULT:

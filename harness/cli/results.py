@@ -20,8 +20,9 @@ MARK = ".vmaharness"
 """Says that a directory holds results of ours; locked while a run writes there."""
 
 OURS = (
-    "results.json", "junit.xml", "summary.txt", "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline",
-    "run.json", "answers-*.json", "patch-*/", "mutants.json", "mutant-*", "unmutated",
+    "results.json", "junit.xml", "summary.txt", "metrics.txt", "metrics.csv", "report.html", "report.css",
+    "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline", "run.json", "answers-*.json", "patch-*/",
+    "mutants.json", "mutant-*", "unmutated", "bench-*",
     "bisect.json", "bisect.jsonl", "bisect.git", "bisect-probes", "culprit.patch",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""

@@ -18,6 +18,7 @@ from harness.events import Say
 from harness.guest.accel import choose_accel
 from harness.guest.argv import GDB_SOCKET_NAME, KEYS_DIRECTORY, debug_args, find_machine, kernel_cmdline, qemu_argv
 from harness.guest.console import Console
+from harness.guest.counting import Counting, counting_args
 from harness.guest.deadlines import Deadline, Pace
 from harness.guest.exact import FETCH, JobList, Kept, checksum, exact_part, parse_fetched
 from harness.guest.keys import Keys, make_keys
@@ -61,6 +62,7 @@ class Guest:
         program: Path | None = None,
         gdb: str = "",
         jobs: JobList | None = None,
+        counting: Counting | None = None,
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
@@ -69,7 +71,7 @@ class Guest:
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
         gdb, and the guest starts when the debugger says so, or at once.  `jobs` is what an exact guest (one whose
-        configuration has a seed) does before it takes connections.
+        configuration has a seed) does before it takes connections, and `counting` is what it is watched with.
         """
         self._arch = arch
         self._profile = profile
@@ -86,6 +88,7 @@ class Guest:
         self._machine = find_machine(arch, config.machine)
         self._seed = config.seed
         self._jobs = jobs or JobList((), ("true",))
+        self._counting = counting
         exactly = (Accel.TCG, "an exact guest counts instructions") if config.seed is not None else None
         self._accel, self._accel_reason = accel or exactly or choose_accel(config.accel, arch)
         self._program = program
@@ -135,6 +138,10 @@ class Guest:
             )
         )  # fmt: skip
         self._argv += tuple(debug_args()) if self._gdb else ()
+        if self._counting is not None:
+            entries = self._scratch / "entries"
+            entries.write_text(self._counting.entries)
+            self._argv += tuple(counting_args(self._counting, entries))
         self._say(f"starting {program.name} ({self._machine.name}, {self._accel.value})")
         self._qemu = qemu = Qemu(self._processes, self._scratch)
         qemu.spawn(list(self._argv))

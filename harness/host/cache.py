@@ -51,6 +51,13 @@ def default_root() -> Path:
     return Path(named).absolute() if named else Path(platformdirs.user_cache_dir("vmaharness"))
 
 
+def default_history() -> Path:
+    """Where prices are kept for ever, in the user's data directory (XDG_DATA_HOME is honoured)."""
+    import platformdirs  # noqa: PLC0415 - only where it is used: start-up time
+
+    return Path(platformdirs.user_data_dir("vmaharness")) / "history"
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory tree, also where it is read-only; nothing happens if it is not there."""
 

@@ -20,12 +20,12 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import HarnessError, InputError, UserError
 from harness.plan.document import Document, Key, describe, read_document, spell
-from harness.plan.model import GuestPlan, Plan, ProfilePlan
+from harness.plan.model import BenchPlan, GuestPlan, Plan, ProfilePlan
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _REMOTE = re.compile(r"debian:|[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:")
 Parts = Mapping[str, type[BaseModel]]
-_PARTS: Parts = {"guest": GuestPlan, "profiles": ProfilePlan}
+_PARTS: Parts = {"guest": GuestPlan, "bench": BenchPlan, "profiles": ProfilePlan}
 
 
 @dataclass(frozen=True, slots=True)

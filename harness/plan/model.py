@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from harness.costs import Limit
 from harness.model import Arch, GuestConfig
 
 _MEMORY = re.compile(r"([1-9][0-9]{0,6})([MG])")
@@ -87,6 +88,21 @@ Seeds = Annotated[
     BeforeValidator(parse_seeds),
     WithJsonSchema({"anyOf": [*_SEED_SCHEMA["anyOf"], {"type": "array", "items": _SEED_SCHEMA}]}),
 ]
+
+
+_LIMIT = re.compile(r"(?:(\S{1,200}):\s+)?slower\s*>\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(%?)")
+
+
+def parse_limit(text: str) -> Limit:
+    """A limit such as `slower > 1 %` or `faults.anon.*: slower > 20`.  Raises ValueError."""
+    found = _LIMIT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"must be a limit such as slower > 1 % or faults.anon.1: slower > 20, not {text!r}")
+    return Limit(text.strip(), found[1] or "*", float(found[2]), bool(found[3]))
+
+
+def _limits(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class _Part(BaseModel):
@@ -195,6 +211,75 @@ class GuestPlan(_Part):
             accel=self.accel, machine=self.machine, smp=self.smp, memory_mib=memory_mib(self.memory),
             cmdline=self.cmdline, boot_s=self.boot_s, command_s=self.command_s, silence_s=self.silence_s,
         )  # fmt: skip
+
+
+class BenchPlan(_Part):
+    """What `vmaharness bench` asks of costs (docs/bench.md); other verbs count none."""
+
+    mode: Literal["exact", "clock", "relative"] = Field(
+        default="exact",
+        description="How costs are come by. exact: instructions, counted in exact guests. clock: wall time under KVM. "
+        "relative: wall time under plain TCG, an order of magnitude and no verdict.",
+        examples=["clock"],
+    )
+    fail: Annotated[tuple[Text, ...], BeforeValidator(_limits)] = Field(
+        default=(),
+        description="Limits that fail the run: `slower > 1 %` (or `slower > 20`, in instructions or nanoseconds), with "
+        "a glob on metrics and a colon before it where it is not for all. Only what is proven to be slower fails.",
+        examples=[["slower > 1 %", "faults.anon.*: slower > 0.2 %"]],
+    )
+    same: float = Field(
+        default=0.1,
+        gt=0,
+        le=100,
+        strict=True,
+        allow_inf_nan=False,
+        description="In per cent: what is proven to have changed by less is called the same.",
+        examples=[0.05],
+    )
+    again: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        strict=True,
+        description="At how many of the seeds the base is booted twice, as a control: nothing may differ, or nothing "
+        "of the run counts.",
+        examples=[4],
+    )
+    moved: StrictBool = Field(
+        default=True,
+        description="Price a patch, too, that does nothing but move code and data: what that makes is no effect of the "
+        "series.",
+        examples=[False],
+    )
+    where: StrictBool = Field(
+        default=True,
+        description="In exact mode: count the instructions of each function for the metrics that changed, in one more "
+        "guest of base and of series.",
+        examples=[False],
+    )
+    boots: int = Field(
+        default=10,
+        ge=2,
+        le=10_000,
+        strict=True,
+        description="Pairs of boots, in the modes clock and relative.",
+        examples=[30],
+    )
+
+    @field_validator("fail", mode="after")
+    @classmethod
+    def _limits_are_limits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                parse_limit(text)
+            except ValueError as error:
+                raise PydanticCustomError("limit", "{why}", {"why": str(error)}) from error
+        return value
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        return tuple(map(parse_limit, self.fail))
 
 
 class Plan(_Part):
@@ -337,6 +422,9 @@ class Plan(_Part):
     )
     guest: GuestPlan = Field(
         default=GuestPlan(), description="How guests are run.", examples=[{"smp": 4, "memory": "2G"}]
+    )
+    bench: BenchPlan = Field(
+        default=BenchPlan(), description="How costs are priced.", examples=[{"fail": "slower > 1 %"}]
     )
     repair: StrictBool = Field(
         default=False,

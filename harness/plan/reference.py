@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from harness.model import Arch
 from harness.plan.load import as_yaml
-from harness.plan.model import GuestPlan, Plan, ProfilePlan
+from harness.plan.model import BenchPlan, GuestPlan, Plan, ProfilePlan
 
 SCHEMA_FILE = "plan.schema.json"
 
@@ -22,7 +22,8 @@ _HEAD = f"""\
 # What a plan says
 
 A plan is a YAML file: `vmaharness run PLAN.yaml`. Every key may be left out, and every one has a flag of
-`vmaharness run`, which wins over the plan. Without a plan `configs/default.yaml` is used.
+`vmaharness run`, which wins over the plan; those of `bench` have flags of `vmaharness bench`. Without a plan
+`configs/default.yaml` is used.
 This page is generated; `vmaharness plan --reference` prints it.
 
 * Relative paths are relative to the plan file; those of flags to the working directory. `~` is your home directory.
@@ -58,6 +59,7 @@ def markdown() -> str:
     """The reference for people, as the text of docs/plan.md."""
     parts = [_HEAD, "## Keys\n", *_section(Plan, "")]
     parts += [f"## guest\n\n{GuestPlan.__doc__}\n", *_section(GuestPlan, "guest.")]
+    parts += [f"## bench\n\n{BenchPlan.__doc__}\n", *_section(BenchPlan, "bench.")]
     parts += [f"## An entry of profiles\n\n{ProfilePlan.__doc__}\n", *_section(ProfilePlan, "profiles[].")]
     return "\n".join(parts)
 
@@ -78,7 +80,9 @@ def _entry(title: str, name: str, field: FieldInfo) -> str:
     if field.is_required():
         default = "none: it must be given"
     else:
-        default = "see below" if isinstance(field.default, GuestPlan) else f"`{as_yaml(_plain(field.default))}`"
+        default = (
+            "see below" if isinstance(field.default, GuestPlan | BenchPlan) else f"`{as_yaml(_plain(field.default))}`"
+        )
     example = f"{name}: {as_yaml((field.examples or [''])[0])}"
     limits = _limits(field)
     lines = [
@@ -123,6 +127,6 @@ def _type(annotation: object) -> str:
         return "one of " + ", ".join(f"`{arch}`" for arch in Arch)
     names: dict[object, str] = {
         str: "text", int: "whole number", float: "number", bool: "true or false",
-        GuestPlan: "mapping, see below", ProfilePlan: "text, or a mapping, see below",
+        GuestPlan: "mapping, see below", BenchPlan: "mapping, see below", ProfilePlan: "text, or a mapping, see below",
     }  # fmt: skip
     return names[annotation]

@@ -35,6 +35,22 @@ class Layout:
     def summary(self) -> Path:
         return self.directory / "summary.txt"
 
+    @property
+    def metrics(self) -> Path:
+        return self.directory / "metrics.txt"
+
+    @property
+    def table(self) -> Path:
+        return self.directory / "metrics.csv"
+
+    @property
+    def page(self) -> Path:
+        return self.directory / "report.html"
+
+    @property
+    def style_sheet(self) -> Path:
+        return self.directory / "report.css"
+
     def console(self, arch: str, profile: str, number: int = 1) -> Path:
         """The console of a target's N-th guest: one that is lost is replaced."""
         return self.directory / f"console-{arch}-{profile}{'' if number == 1 else f'.{number}'}.log"
@@ -43,6 +59,22 @@ class Layout:
         """The console of a target's N-th exact guest at a seed, or of the same guest once more."""
         words = f"seed{seed}{'' if number == 1 else f'.{number}'}{'.again' if again else ''}"
         return self.directory / f"console-{arch}-{profile}-{words}.log"
+
+    def watched_console(self, arch: str, profile: str, seed: int) -> Path:
+        """The console of a target's guest at a seed, once more, in which every instruction was counted."""
+        return self.directory / f"console-{arch}-{profile}-seed{seed}.watched.log"
+
+    def flame(self, arch: str, profile: str, metric: str) -> Path:
+        """Where a metric changed, as a flame graph."""
+        return self.directory / f"where-{arch}-{profile}-{metric}.svg"
+
+    def bloat(self, arch: str, profile: str) -> Path:
+        """What scripts/bloat-o-meter of the tree says of base and series."""
+        return self.directory / f"bloat-o-meter-{arch}-{profile}.txt"
+
+    def stacks(self, arch: str, profile: str, metric: str) -> Path:
+        """The same as lines that other programs read."""
+        return self.directory / f"where-{arch}-{profile}-{metric}.folded"
 
     def build_log(self, arch: str, profile: str) -> Path:
         return self.directory / f"build-{arch}-{profile}.log"

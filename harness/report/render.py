@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.model import RunResult
-from harness.report import junit, results, terminal
+from harness.report import exports, html, junit, results, terminal
 from harness.report.files import Layout, write_atomic
 
 
 def publish(result: RunResult, directory: Path, *, attachment_root: Path | None = None) -> None:
-    """Write results.json, junit.xml and summary.txt, in this order: what fails later leaves the earlier ones.
+    """Write results.json, junit.xml, summary.txt, metrics.txt, metrics.csv and report.html, in this order.
+
+    What fails later leaves the earlier ones.
 
     Raises InfraError when one cannot be written.
     """
@@ -20,7 +22,7 @@ def publish(result: RunResult, directory: Path, *, attachment_root: Path | None 
 
 
 def render(directory: Path, *, colour: bool = False, width: int = 100, attachment_root: Path | None = None) -> str:
-    """Make junit.xml and summary.txt of a run's directory again from its results.json; the summary is returned.
+    """Make all files of a run's directory again that follow from its results.json; the summary is returned.
 
     Raises InputError when there is no result of ours in `directory`, InfraError when a file cannot be written.
     """
@@ -34,3 +36,7 @@ def _write_readable(result: RunResult, layout: Layout, attachment_root: Path | N
     junit.write(result, layout.junit, attachment_root=attachment_root)
     text = terminal.summary(result, directory=layout.directory.absolute())
     write_atomic(layout.summary, text.encode("utf-8", "backslashreplace"))
+    write_atomic(layout.metrics, exports.openmetrics(result).encode())
+    write_atomic(layout.table, exports.table(result).encode())
+    write_atomic(layout.style_sheet, html.style_sheet())
+    write_atomic(layout.page, html.page(result, layout.directory.absolute()).encode("utf-8", "backslashreplace"))

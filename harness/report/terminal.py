@@ -24,7 +24,7 @@ from harness.model import (
     SuiteResult,
     TargetResult,
 )
-from harness.report import patches
+from harness.report import cost, patches
 from harness.report.files import KERNEL_SUITE, log_of
 from harness.report.rerun import capsule_command, rerun_command
 from harness.report.text import count, one_line, seconds, standing
@@ -57,6 +57,7 @@ def summary(result: RunResult, *, directory: Path | None = None, colour: bool = 
         _failures(result, (directory or Path()).absolute(), paint, width),
         _against_base(result, width),
         _exact(result, width),
+        cost.section(result.cost, width) if result.cost is not None else [],
         _left_out(result, width),
         _numbers(result, width),
         _base(result, width),
@@ -285,7 +286,7 @@ def _numbers(result: RunResult, width: int) -> list[str]:
         if case.metrics and case.outcome is Outcome.PASS:
             row[_target_name(suite.arch, suite.profile)] = case.metrics[0]
     rows = {name: row for name, row in rows.items() if row}
-    if not rows:
+    if not rows or result.cost is not None:
         return []
     targets = list(dict.fromkeys(name for row in rows.values() for name in row))
     tcg = any(boot.accel is Accel.TCG for target in result.targets for boot in target.boots)

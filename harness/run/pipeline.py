@@ -7,8 +7,6 @@ says so, before the error goes on to the caller.
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,43 +19,33 @@ from harness.events import Emit, Event, EventKind
 from harness.guest.guest import Guest
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
-from harness.model import (
-    AppliedPatch,
-    BaseReport,
-    BisectResult,
-    CheckedKernel,
-    MutantsResult,
-    Outcome,
-    RunResult,
-    StepTime,
-    SuiteResult,
-    TargetResult,
-    Tree,
-)
+from harness.model import BisectResult, MutantsResult, Outcome, RunResult, TargetResult
 from harness.plan.known import load_known
 from harness.plan.model import Plan
 from harness.report import capsule as capsule_file
 from harness.report.files import Layout
-from harness.run import base, capsules, history, mutants, record, registry
+from harness.run import capsules, history, mutants, record, registry
 from harness.run.baseline import BaselineSteps
+from harness.run.bench import run as bench
 from harness.run.bisect import once
 from harness.run.bisect import run as bisect
 from harness.run.bisect.once import Told
 from harness.run.bisect.order import Order
 from harness.run.checks import CheckSteps
 from harness.run.goal import Goal
-from harness.run.graph import State
-from harness.run.outcomes import (
-    account_of,
-    checker_cases,
-    command_times,
-    done,
-    left_out,
-    no_result,
-    stage_case,
-    target_result,
-)
+from harness.run.outcomes import command_times, left_out, target_result
 from harness.run.patches import PatchSteps
+from harness.run.reading import (
+    base_of,
+    checkers_of,
+    describe_host,
+    host_suites_of,
+    notes_of,
+    patches_of,
+    series_title,
+    times_of,
+    tree_of,
+)
 from harness.run.rerun import Bench, console_for, locate
 from harness.run.standing import stand
 from harness.run.steps import Steps
@@ -93,7 +81,7 @@ def run_plan(
     one_by_one = _add_steps(steps, checks, patches, baseline)
 
     def account(error: HarnessError | None) -> RunResult:
-        times, run = _times(steps), recorder.record
+        times, run = times_of(steps), recorder.record
         left = left_out(steps.graph.nodes, [*steps.targets, *patches.targets])
         whole = [one for one in times if not (resume or left) or " test " not in f" {one.name}"]
         history.save(cache.root / "times.json", [*whole, *command_times(steps.targets)])
@@ -102,7 +90,7 @@ def run_plan(
                 remove_tree(place)
         targets = tuple(target_result(target) for target in steps.targets)
         standing = stand(
-            _host_suites(steps, checks.result, error), targets, baseline.result,
+            host_suites_of(steps, checks.result, error), targets, baseline.result,
             plan=plan, known=known if goal is Goal.RUN else (), today=started.date(),
         )  # fmt: skip
         per_patch, blames = (
@@ -114,11 +102,11 @@ def run_plan(
             version=__version__, command=run.command, started=run.started,
             seconds=recorder.seconds, host=describe_host(),
             plan=plan.model_dump(mode="json"),
-            tree=_tree(steps), series=_series_title(steps), patches=_patches(steps),
+            tree=tree_of(steps), series=series_title(steps), patches=patches_of(steps),
             host_suites=standing.host_suites, targets=standing.targets, steps=times,
-            notes=(*_notes(steps), *checks.notes, *standing.notes, *_continued(run.continued)),
+            notes=(*notes_of(steps), *checks.notes, *standing.notes, *_continued(run.continued)),
             outcome=Outcome.ERROR, message="",
-            base=_base(steps), baseline=standing.baseline, checkers=_checkers(steps), per_patch=per_patch,
+            base=base_of(steps), baseline=standing.baseline, checkers=checkers_of(steps), per_patch=per_patch,
             blames=blames, left_out=left,
         )  # fmt: skip
         outcome, message = overall(result.suites, strict=plan.strict, left_out=left)
@@ -216,6 +204,19 @@ def run_mutants(
     )  # fmt: skip
 
 
+def run_bench(
+    plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit,
+    command: tuple[str, ...], publish: Callable[[RunResult], None],
+) -> RunResult:  # fmt: skip
+    """Count what operations cost with the plan's series and without: `cost` of the result.
+
+    Raises what `run_plan` raises, after `publish` had what was found out until then.
+    """
+    return bench.run_bench(
+        plan, directory=directory, processes=processes, cache=cache, emit=emit, command=command, publish=publish
+    )
+
+
 def run_bisect(
     plan: Plan, order: Order, *, directory: Path, processes: Processes, cache: Cache, emit: Emit,
     command: tuple[str, ...], publish: Callable[[BisectResult], None],
@@ -264,26 +265,6 @@ def open_capsule(
     return Bench(capsule, files, processes, cache, emit, console_for(directory, cache), accel, gdb)
 
 
-def describe_host() -> dict[str, str]:
-    """What a reader must know of the machine to judge the times."""
-    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
-    return {
-        "system": release.get("PRETTY_NAME", platform.system()),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "cpus": str(len(os.sched_getaffinity(0))),
-        "python": platform.python_version(),
-    }
-
-
-# --- reading the nodes ----------------------------------------------------------------------------------------
-
-
-def _times(steps: Steps) -> tuple[StepTime, ...]:
-    nodes = (node for node in steps.graph.nodes if node.state is State.DONE)
-    return tuple(StepTime(node.name, round(node.seconds, 3), node.cached) for node in nodes)
-
-
 def _continued(times: int) -> tuple[str, ...]:
     if not times:
         return ()
@@ -292,69 +273,3 @@ def _continued(times: int) -> tuple[str, ...]:
 
 def _digest_of(path: str | None) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
-
-
-def _series_title(steps: Steps) -> str:
-    series = done(steps.series)
-    return "" if series is None else series.title
-
-
-def _patches(steps: Steps) -> tuple[AppliedPatch, ...]:
-    applied = done(steps.applied)
-    return () if applied is None else applied.patches
-
-
-def _checkers(steps: Steps) -> tuple[CheckedKernel, ...]:
-    """What the kernels of each profile check that wants it, as far as its tree was made."""
-    wanted = ((profile, steps.checked.get(profile.checkers)) for profile in steps.profiles)
-    trees = ((profile.name, done(node)) for profile, node in wanted)
-    return tuple(CheckedKernel(name, tree.checkers) for name, tree in trees if tree is not None)
-
-
-def _notes(steps: Steps) -> tuple[str, ...]:
-    """What a reader must know beside the results, and what the tree's own notes do not say."""
-    series = done(steps.series)
-    notes = [*steps.notes, *steps.archives.notes, *(series.warnings if series is not None else ())]
-    if not steps.sandbox.active:
-        notes.append(steps.sandbox.note)
-    notes += [kernel.text for kernel in _checkers(steps) if kernel.left_out or not kernel.checkers]
-    runners = (account_of(target) for target in steps.targets)
-    notes += [note for runner in runners if runner is not None for note in runner.notes]
-    tree = _tree(steps)
-    said = tree.notes if tree is not None else ()
-    return tuple(note for note in dict.fromkeys(notes) if note not in said)
-
-
-def _tree(steps: Steps) -> Tree | None:
-    """The tree, with what applying the base fix has found out about it."""
-    applied, choice = done(steps.applied), done(steps.base)
-    if applied is not None and not applied.reverted:
-        return applied.base
-    return choice.tree if choice is not None else done(steps.tree)
-
-
-def _base(steps: Steps) -> BaseReport | None:
-    applied, choice = done(steps.applied), done(steps.base)
-    if choice is None or choice.report is None:
-        return None
-    return choice.report if applied is None else base.after(choice.report, applied)
-
-
-def _host_suites(steps: Steps, checks: SuiteResult | None, error: HarnessError | None) -> tuple[SuiteResult, ...]:
-    """What ran on the host: the series itself, its checks, and tools/testing/vma."""
-    cases = [
-        stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
-    ]
-    checked = (case for node in steps.checked.values() for case in checker_cases(node))
-    output = base.account(_base(steps), _patches(steps))
-    found = [
-        SuiteResult("series", "host", "", (*(case for case in cases if case is not None), *checked), output=output)
-    ]
-    found += [checks] if checks is not None and done(steps.applied) is not None else []
-    vma = done(steps.host_vma)
-    if vma is not None:
-        found.append(vma)
-    elif steps.host_vma is not None:
-        why = steps.host_vma.error or error
-        found.append(SuiteResult("vma", "host", "", (no_result("vma", "program", why),)))
-    return tuple(suite for suite in found if suite.cases)

@@ -312,7 +312,7 @@ class Steps:
             self._add_vma(shop, prepared)
         if "kselftest" in self.plan.suites:
             self._add_kselftest(shop, prepared)
-        makers = {"faults": shop.faults, "hazards": shop.hazards}
+        makers = {"faults": shop.faults, "hazards": shop.hazards, "bench": shop.bench, "sizes": shop.sizes}
         for name in (name for name in self.plan.suites if name in makers):
             for arch in self.arches:
 

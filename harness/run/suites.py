@@ -18,7 +18,7 @@ from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outco
 from harness.run.content import TreeContent
 from harness.run.own import own_digest
 from harness.run.tasks import wanted
-from harness.suites import faults, hazards, kselftest, vma
+from harness.suites import bench, faults, hazards, kselftest, sizes, vma
 from harness.suites.kselftest_programs import KselftestBuilder, Selftests
 from harness.suites.programs import build_program
 from harness.suites.suite import ExactSuite, Suite
@@ -28,6 +28,8 @@ DESCRIPTIONS = {
     "vma": "tools/testing/vma of the tree under test, on the host and in each guest; one case for each of its tests",
     "faults": "page faults of every kind, alone and against threads that change the mappings around them",
     "hazards": "what is known to go wrong around VMA locks: races, storms, reuse, refusals, kills, bad pointers",
+    "bench": "what faults and mappings cost, in the shapes of will-it-scale, pft and an allocator",
+    "sizes": "what the objects around VMAs take: object caches, and memory for each VMA; measured in the guest",
     "kselftest": "selected selftests of the tree under test (tools/testing/selftests/mm and /proc), built from it",
 }
 
@@ -36,6 +38,8 @@ _REVIVED: dict[str, Callable[[Command], Suite]] = {
     "vma": lambda command: vma.VmaSuite(command.cases),
     "faults": lambda _: faults.FaultsSuite(),
     "hazards": lambda _: hazards.HazardsSuite(),
+    "bench": lambda _: bench.BenchSuite(),
+    "sizes": lambda _: sizes.SizesSuite(),
     "kselftest": lambda _: kselftest.KselftestSuite(),
 }
 
@@ -90,6 +94,16 @@ class Workshop:
         say(f"compiling the hazard programs for {arch}")
         program = build_program("hazards", arch, processes=self.processes, cache=self.cache)
         return Prepared("hazards", hazards.HazardsSuite(), hazards.payload(program))
+
+    def bench(self, arch: Arch, say: Say) -> Prepared:
+        say(f"compiling the benchmarks for {arch}")
+        program = build_program("bench", arch, processes=self.processes, cache=self.cache)
+        return Prepared("bench", bench.BenchSuite(), bench.payload(program))
+
+    def sizes(self, arch: Arch, say: Say) -> Prepared:
+        say(f"compiling the program that measures sizes for {arch}")
+        program = build_program("sizes", arch, processes=self.processes, cache=self.cache)
+        return Prepared("sizes", sizes.SizesSuite(), sizes.payload(program))
 
 
 def unseedable(prepared: Sequence[Prepared]) -> tuple[Case, ...]:

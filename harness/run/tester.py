@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Emit, Event, EventKind, Say
 from harness.guest.accel import choose_accel
+from harness.guest.counting import Counting
 from harness.guest.exact import JobList
 from harness.guest.guest import Guest
 from harness.guest.watch import Death
@@ -61,7 +62,7 @@ class Tester:
 
     def guest(
         self, target: Target, number: int, say: Say = lambda _: None, *, seed: int | None = None,
-        jobs: JobList | None = None, console: Path | None = None,
+        jobs: JobList | None = None, console: Path | None = None, counting: Counting | None = None,
     ) -> Guest:  # fmt: skip
         """The N-th guest of a target (from 1), not booted.  Raises UserError where there is no kernel to boot."""
         assert target.build is not None and target.rootfs is not None
@@ -76,7 +77,7 @@ class Tester:
         ends_at = self.ends_at if seed is None else None  # when an exact guest ends is no matter of time
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
-            config=replace(self.config_of(target), seed=seed), jobs=jobs,
+            config=replace(self.config_of(target), seed=seed), jobs=jobs, counting=counting,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
             is_complaint=is_complaint if ends_at else None,

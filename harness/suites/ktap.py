@@ -5,12 +5,14 @@ Grammar, one line each; other lines are diagnostics, and foreign lines may stand
     KTAP version 1
     1..COUNT
     # metric NAME VALUE UNIT COUNT          belongs to the next result
+    # samples NAME TOTAL/COUNT ...          of a metric before it that is a mean: of each repetition
+    # samples NAME TOTAL ...                of one that is a sum
     ok NUMBER - NAME
     ok NUMBER - NAME # SKIP REASON
     not ok NUMBER - NAME # REASON
     Bail out! REASON                        the program cannot go on
 
-Source: Documentation/dev-tools/ktap.rst of the kernel; the metric lines and `Bail out!` (from TAP) are ours.
+Source: Documentation/dev-tools/ktap.rst of the kernel; metrics, samples and `Bail out!` (from TAP) are ours.
 A line that begins like one of these and does not match is a defect, and a report with defects proves nothing.
 """
 
@@ -18,16 +20,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.model import Metric
 
 _HEADER = "KTAP version 1"
 _PLAN = re.compile(r"1\.\.(\d{1,6})")
 _METRIC = re.compile(r"# metric (\S+) (\d+(?:\.\d+)?) (\S+) (\d{1,20})")
+_SAMPLES = re.compile(r"# samples (\S+)((?: \d{1,20}/\d{1,20})+|(?: \d{1,20})+)")
 _RESULT = re.compile(r"(not ok|ok) (\d{1,6}) - (\S+)(?: # (.+))?")
 _BAIL = re.compile(r"Bail out!\s*(.*)")
-_OURS = ("KTAP ", "1..", "# metric ", "ok ", "not ok ")
+_OURS = ("KTAP ", "1..", "# metric ", "# samples ", "ok ", "not ok ")
+
+_ROUNDING = 0.00051
+"""Metrics are printed with three decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class _Reader:
             self._plan(int(match[1]))
         elif match := _METRIC.fullmatch(text):
             self._metric(match[1], float(match[2]), match[3], int(match[4]))
+        elif match := _SAMPLES.fullmatch(text):
+            self._samples(match[1], [tuple(map(int, one.split("/"))) for one in match[2].split()])
         elif match := _RESULT.fullmatch(text):
             self._result(match[1] == "ok", int(match[2]), match[3], match[4] or "")
         elif match := _BAIL.fullmatch(text):
@@ -90,6 +98,25 @@ class _Reader:
             self.defects.append(f"metric {name} comes twice")
         else:
             self.metrics.append(Metric(name, value, unit, count))
+
+    def _samples(self, name: str, parts: list[tuple[int, ...]]) -> None:
+        """Totals, or totals and counts, of repetitions: the metric's value must follow from them."""
+        index = next((at for at, metric in enumerate(self.metrics) if metric.name == name), None)
+        if index is None:
+            self.defects.append(f"samples of {name}, which is no metric before them")
+            return
+        metric = self.metrics[index]
+        counts = [part[1] for part in parts if len(part) > 1]
+        if 0 in counts:
+            self.defects.append(f"a sample of {name} is over 0 operations")
+            return
+        value = sum(part[0] for part in parts) / (sum(counts) or 1)
+        if metric.samples:
+            self.defects.append(f"samples of {name} come twice")
+        elif not math.isclose(value, metric.value, rel_tol=1e-12, abs_tol=_ROUNDING):
+            self.defects.append(f"metric {name} is {metric.value}, and its samples make {value:.3f}")
+        samples = tuple(part[0] / part[1] if len(part) > 1 else float(part[0]) for part in parts)
+        self.metrics[index] = replace(metric, samples=samples)
 
     def _result(self, ok: bool, number: int, name: str, directive: str) -> None:
         if number != len(self.results) + 1:

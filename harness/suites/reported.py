@@ -14,11 +14,15 @@ from harness.suites import ktap
 _COUNTER = "vma_lock_success"  # not reported by a kernel without CONFIG_PER_VMA_LOCK_STATS
 
 
-def exact_options(seed: int | None, *, noise: bool = True) -> tuple[str, ...]:
-    """What a program is told in an exact guest: all that it chooses, and when it is disturbed, follows from a seed."""
+def exact_options(seed: int | None, *, noise: bool = True, counter: bool = False) -> tuple[str, ...]:
+    """What a program is told in an exact guest: all that it chooses, and when it is disturbed, follows from a seed.
+
+    `counter`: it reads the CPU's counter, which counts instructions there, instead of the kernel's clock.
+    """
     if seed is None:
         return ()
-    return ("--seed", str(seed), *(("--noise", str(seed)) if noise else ()))
+    clock = ("--clock", "counter") if counter else ()
+    return (*clock, "--seed", str(seed), *(("--noise", str(seed)) if noise else ()))
 
 
 def cases(suite: str, command: Command, result: CommandResult, *, least_share: float) -> tuple[Case, ...]:

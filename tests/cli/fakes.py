@@ -123,6 +123,22 @@ class FakeEngine:
             raise self.error
         return self.mutants
 
+    def run_bench(
+        self,
+        plan: Plan,
+        *,
+        directory: Path,
+        processes: Processes,
+        cache: Cache,
+        emit: Emit,
+        command: tuple[str, ...],
+        publish: Publish,
+    ) -> RunResult:
+        return self.run_plan(
+            plan, directory=directory, goal=Goal.RUN, processes=processes, cache=cache, emit=emit, command=command,
+            publish=publish,
+        )  # fmt: skip
+
     def run_bisect(
         self,
         plan: Plan,

@@ -33,6 +33,15 @@ def test_flags_say_what_to_look_for(place: Path, invoke: Invoke) -> None:
     assert {entry.name for entry in (place / "here").iterdir()} >= {"bisect.json", "summary.txt", "bisect.jsonl"}
 
 
+def test_a_cost_is_looked_for_on_the_kernel_that_is_priced(invoke: Invoke) -> None:
+    engine = FakeEngine()
+    invoke("bisect", "--series", "a..b", "--metric", "faults.anon.1", "--slower", "0.2%", engine=engine)
+    assert engine.plan is not None
+    assert engine.order is not None
+    assert (engine.order.metric, engine.order.slower) == ("faults.anon.1", "0.2%")
+    assert ([one.name for one in engine.plan.profiles], engine.plan.series) == (["release"], "a..b")
+
+
 @pytest.mark.parametrize(
     ("end", "code"),
     [(BisectEnd.FOUND, 0), (BisectEnd.CANDIDATES, 1), (BisectEnd.TIP_GOOD, 4), (BisectEnd.BASE_BAD, 4),

@@ -8,18 +8,19 @@ from typing import get_args
 import click
 import pytest
 
-from harness.cli.options import CHECKS, PLAN_FLAGS
+from harness.cli.options import BENCH_FLAGS, CHECKS, PLAN_FLAGS
 from harness.data import plans_dir
 from harness.model import Arch
-from harness.plan.model import Check, GuestPlan, Plan
+from harness.plan.model import BenchPlan, Check, GuestPlan, Plan
 from tests.cli.conftest import Invoke
 from tests.cli.fakes import FakeEngine
 
 
 def test_every_key_of_a_plan_has_a_flag() -> None:
-    keys: set[tuple[str, ...]] = {(name,) for name in Plan.model_fields if name != "guest"}
+    keys: set[tuple[str, ...]] = {(name,) for name in Plan.model_fields if name not in ("guest", "bench")}
     keys |= {("guest", name) for name in GuestPlan.model_fields}
     assert {flag.key for flag in PLAN_FLAGS} == keys
+    assert {flag.key for flag in BENCH_FLAGS} == {("bench", name) for name in BenchPlan.model_fields}
 
 
 @pytest.mark.parametrize("name", ["accel", "machine"])
@@ -63,6 +64,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow", "exact": True, "seeds": [2, 3, 4],
         "guest": {"accel": "tcg", "machine": "q35", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.5,
                   "command_s": 2.0, "silence_s": 3.0},
+        "bench": {"mode": "exact", "fail": [], "same": 0.1, "again": 1, "moved": True, "boots": 10},
         "jobs": 5, "sandbox": False, "repair": True, "out": f"{place}/there", "keep": True,
     }  # fmt: skip
 

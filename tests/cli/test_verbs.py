@@ -177,6 +177,9 @@ def test_report_shows_an_earlier_run_again(place: Path, invoke: Invoke) -> None:
     assert (place / "here/junit.xml").exists()
     assert json.loads(invoke("report", "here", "--json").stdout)["outcome"] == "fail"
     assert invoke("report", "gone").exit_code == 2
+    assert invoke("report", "here", "--mail").stdout.startswith("Tested with vmaharness 0.1.0 on 6.12.117:")
+    assert (place / "here/report.html").exists()
+    assert invoke("report", "here", "--mail", "--json").exit_code == 2
 
 
 def test_boot_runs_one_command_and_hands_its_exit_code_on(invoke: Invoke) -> None:

@@ -63,12 +63,12 @@ def mentioned(directory: Path) -> list[str]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """`run(arguments…)`: vmaharness run with a results directory of its own, under TCG."""
+    """`run(arguments…)`: vmaharness run (or another `verb`) with a results directory of its own, under TCG."""
 
-    def start(*arguments: str) -> Ended:
+    def start(*arguments: str, verb: str = "run") -> Ended:
         directory = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         done = subprocess.run(
-            [sys.executable, "-m", "harness.cli.main", "run", *arguments, "--accel", "tcg", "--out", directory],
+            [sys.executable, "-m", "harness.cli.main", verb, *arguments, "--accel", "tcg", "--out", directory],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True, text=True, check=False, timeout=3000,
         )  # fmt: skip

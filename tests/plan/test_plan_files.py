@@ -57,6 +57,9 @@ BAD = [
      "for example: accel: tcg"),
     (b'guest: {cmdline: "a\\nb"}\n', 1, "guest.cmdline: has a line break or another control character",
      'for example: cmdline: slab_nomerge mitigations=off'),
+    (b"bench:\n  fail: [slower > 1 %, faster]\n", 2, "bench.fail: must be a limit such as slower > 1 % or "
+     "faults.anon.1: slower > 20, not 'faster'",
+     'for example: fail: ["slower > 1 %", "faults.anon.*: slower > 0.2 %"]'),
     (b"arch: x86_64\n", 1, "arch: must be a list, not the text 'x86_64'", "for example: arch: [arm64]"),
     (b"arch:\n- x86_64\n- riscv\n", 3, "arch[1]: must be one of x86_64, arm64, not the text 'riscv'",
      "for example: arch: [arm64]"),
@@ -188,6 +191,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "exact: true\nseeds: [1, 5..7]\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
+        "bench: {mode: clock, fail: slower > 1 %, same: 0.05, again: 2, moved: false, boots: 20}\n"
         "repair: true\njobs: 3\nsandbox: false\nout: results\nkeep: true\n"
     )
     loaded = load_plan(plan, cwd=Path("/nowhere"))
@@ -204,6 +208,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "exact": True, "seeds": [1, 5, 6, 7],
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,
                   "command_s": 2.5, "silence_s": 3.0},
+        "bench": {"mode": "clock", "fail": ["slower > 1 %"], "same": 0.05, "again": 2, "moved": False, "boots": 20},
         "repair": True, "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,
     }  # fmt: skip
     assert loaded.guest.to_config() == GuestConfig(

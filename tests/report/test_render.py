@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfraError, InputError
-from harness.model import Metric
+from harness.model import Metric, RunResult
 from harness.report import junit, results
 from harness.report.files import Layout
 from harness.report.render import publish, render
-from tests.report import samples
+from tests.report import costs, samples
 
 
-def test_what_is_made_again_is_the_same(tmp_path: Path) -> None:
-    publish(samples.failed(), tmp_path)
+@pytest.mark.parametrize("result", [samples.failed(), costs.priced()])
+def test_what_is_made_again_is_the_same(result: RunResult, tmp_path: Path) -> None:
+    publish(result, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert sorted(before) == ["junit.xml", "results.json", "summary.txt"]
-    for name in ("junit.xml", "summary.txt"):
+    assert sorted(before) == [
+        "junit.xml", "metrics.csv", "metrics.txt", "report.css", "report.html", "results.json", "summary.txt",
+    ]  # fmt: skip
+    for name in set(before) - {"results.json"}:
         (tmp_path / name).unlink()
     text = render(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Arch, Case, Command, CommandResult, Metric, Outcome
-from harness.suites.faults import GUEST_PROGRAM, WORKLOADS, FaultsSuite, payload
+from harness.suites.faults import GUEST_PROGRAM, PRICED_OPS, PRICED_REPEAT, WORKLOADS, FaultsSuite, payload
 from harness.suites.programs import sources_of
 from harness.suites.suite import Suite
 
@@ -43,6 +43,13 @@ def test_threads_follow_the_cpus_of_the_guest() -> None:
     assert race.argv[1:] == ("race.mremap", "--threads", "7")
     single = [command.name for command in SUITE.commands(Arch.ARM64, 1)]
     assert len(single) == len(set(single)) == len(WORKLOADS)
+
+
+def test_what_is_priced_is_many_short_repetitions_and_no_race() -> None:
+    commands = {one.name: one.argv[1:] for one in FaultsSuite().priced().at_seed(7).commands(Arch.ARM64, 1)}
+    work = ("--ops", str(PRICED_OPS), "--repeat", str(PRICED_REPEAT))
+    assert commands["anon.1"] == ("anon", "--threads", "1", *work, "--clock", "counter", "--seed", "7")
+    assert not any(name.startswith("race.") for name in commands)
 
 
 def test_workloads_that_cannot_take_the_per_vma_path_do_not_claim_it() -> None:

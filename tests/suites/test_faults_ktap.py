@@ -13,7 +13,10 @@ GOOD = """KTAP version 1
 1..3
 # anon.1: 1 threads, 4096 ops
 # metric fault_time 1421.963 ns/fault 16384
+# samples fault_time 11648720/8192 11648721/8192
 # metric fault_rate 703576 faults/s 16384
+# metric vma_lock_abort 7 events 16384
+# samples vma_lock_abort 7 0
 ok 1 - anon.1
 ok 2 - uffd.1 # SKIP userfaultfd is not available: Operation not permitted
 not ok 3 - cow.1 # child saw contents that it should not
@@ -29,7 +32,11 @@ def test_a_sound_report() -> None:
                 True,
                 False,
                 "",
-                (Metric("fault_time", 1421.963, "ns/fault", 16384), Metric("fault_rate", 703576, "faults/s", 16384)),
+                (
+                    Metric("fault_time", 1421.963, "ns/fault", 16384, (11648720 / 8192, 11648721 / 8192)),
+                    Metric("fault_rate", 703576, "faults/s", 16384),
+                    Metric("vma_lock_abort", 7, "events", 16384, (7.0, 0.0)),
+                ),
             ),
             Result("uffd.1", True, True, "userfaultfd is not available: Operation not permitted"),
             Result("cow.1", False, False, "child saw contents that it should not"),
@@ -63,10 +70,21 @@ def test_bail_out() -> None:
         (GOOD.replace("ok 1 - anon.1", "ok 1 anon.1"), "malformed line 'ok 1 anon.1'"),
         (GOOD.replace("anon.1\nok 2", "anon.1 # TODO later\nok 2"), "unknown directive TODO"),
         (GOOD.replace("fault_rate", "fault_time"), "metric fault_time comes twice"),
-        (GOOD.replace("16384\nok", "0\nok"), "metric fault_rate is 703576.0 over 0 operations"),
+        (GOOD.replace("faults/s 16384", "faults/s 0"), "metric fault_rate is 703576.0 over 0 operations"),
         (GOOD.replace("703576", "9" * 400), "metric fault_rate is inf"),
         (GOOD.replace("703576", "nan"), "malformed line '# metric fault_rate nan"),
         (GOOD.replace("703576", "-1"), "malformed line '# metric fault_rate -1"),
+        (GOOD.replace("abort 7 0", "abort 6 0"), "metric vma_lock_abort is 7.0, and its samples make 6.000"),
+        (
+            GOOD.replace("11648720/8192", "11640000/8192"),
+            "fault_time is 1421.963, and its samples make 1421.431",
+        ),
+        (GOOD.replace("11648721/8192", "11648721/0"), "a sample of fault_time is over 0 operations"),
+        (GOOD.replace("11648721/8192", "11648721"), "malformed line '# samples fault_time 11648720/8192 11648721'"),
+        (GOOD.replace("abort 7 0", "abort 7 -0"), "malformed line '# samples vma_lock_abort 7 -0'"),
+        (GOOD.replace("abort 7 0", "abort"), "malformed line '# samples vma_lock_abort'"),
+        (GOOD.replace("samples vma_lock_abort", "samples vma_lock"), "samples of vma_lock, which is no metric before"),
+        (GOOD.replace("abort 7 0", "abort 7 0\n# samples vma_lock_abort 7 0"), "samples of vma_lock_abort come twice"),
     ],
 )
 def test_what_is_not_sound_is_a_defect(text: str, defect: str) -> None:

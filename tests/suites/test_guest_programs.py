@@ -13,7 +13,7 @@ from harness.host.process import Processes
 from harness.model import Arch
 from harness.suites.programs import build_program, compile_argv, sources_of
 
-PROGRAMS = ("faults", "hazards")
+PROGRAMS = ("faults", "hazards", "bench")
 
 
 def needs_compiler(arch: Arch) -> None:

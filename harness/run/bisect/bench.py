@@ -21,12 +21,15 @@ from harness.kernel.git import Git
 from harness.model import AppliedTree, Build, FileChange, Outcome, Rung, SuiteResult, TargetResult
 from harness.plan.model import NONE, Plan
 from harness.run import kept
+from harness.run.bench.steps import priced
 from harness.run.bisect.command import confined
+from harness.run.bisect.pricing import Pricing
 from harness.run.bisect.trials import End, Finished, Given, Trial, dash, tells
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
 from harness.run.outcomes import target_result
 from harness.run.steps import Steps, keeps_config
+from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.verdict.bisect import arches_first, says
 
@@ -57,8 +60,12 @@ class Bench:
     def __init__(
         self, plan: Plan, *, directory: Path, processes: Processes, cache: Cache, emit: Emit,
         built: Callable[[str], None], known: Mapping[str, TargetResult], at_once: int,
+        pricing: Pricing | None = None,
     ) -> None:  # fmt: skip
-        """`known` are results by the name of their build; `built` is told of each kernel that was compiled."""
+        """`known` are results by the name of their build; `built` is told of each kernel that was compiled.
+
+        `pricing` makes failures of cases that cost too much.
+        """
         self.steps = Steps(plan, directory=directory, goal=Goal.APPLY, processes=processes, cache=cache, emit=emit)
         self.steps.follow_each_other()
         self.steps.graph.limit("command", at_once)
@@ -67,6 +74,7 @@ class Bench:
         self._cache = cache
         self._built = built
         self._known = known
+        self.pricing = pricing
         self._subjects: dict[str, _Subject] = {}
         self._donors: dict[tuple[str, tuple[str, ...]], Steps] = {}  # of programs, by target and suites
         self._configured: dict[str, _Subject] = {}  # by target: whose configuration others may take
@@ -209,7 +217,8 @@ class Bench:
             result = self._known_result(run, target, trial)
             if result is not None:
                 report.cached = True
-                end.add(run.add(f"result {target.name}", lambda _: end.tell(Given(result.suites))))
+                suites = self._judged(result, trial)
+                end.add(run.add(f"result {target.name}", lambda _: end.tell(Given(suites))))
                 return
             run.add_test(target)
             assert target.test is not None
@@ -222,7 +231,7 @@ class Bench:
             seen = any(says(one, trial.said) for one in every)
             key = self._key(run, target, trial.number, trial.said if seen else ())
             kept.keep(self._cache, KIND, key, result, run.layout.directory)
-            return end.tell(Given(result.suites, len(result.boots)))
+            return end.tell(Given(self._judged(result, trial), len(result.boots)))
 
         end.nodes.append(run.add(f"lookup {target.name}", look, needs=[target.build, target.rootfs, *prepared]))
 
@@ -295,7 +304,24 @@ class Bench:
         else:
             run.add_programs()
             self._donors[key] = run
+            if self.pricing is not None:
+                self._as_priced(run)
         return run
+
+    def _judged(self, result: TargetResult, trial: Trial) -> tuple[SuiteResult, ...]:
+        if self.pricing is None:
+            return result.suites
+        return self.pricing.judged(result.suites, trial.name, trial.seed)
+
+    @staticmethod
+    def _as_priced(run: Steps) -> None:
+        """The programs are the same, and do as much as prices take."""
+
+        def of(node: Node[Prepared]) -> Callable[[Report], Prepared]:
+            return lambda _: priced(node.value)
+
+        for arch, nodes in run.prepared.items():
+            run.prepared[arch] = [run.add("programs", of(node), needs=[node]) for node in nodes]
 
     def _key(self, run: Steps, target: Target, number: int, said: tuple[str, ...]) -> str:
         """The name of a result; `said`: what its guests may have been ended at, none where they were not."""

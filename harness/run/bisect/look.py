@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,8 +16,12 @@ from harness.run.bisect.answers import KEPT, MACHINE_TRIES, Probe, run_step
 from harness.run.bisect.bench import Bench
 from harness.run.bisect.log import Log, Step
 from harness.run.bisect.order import Order
+from harness.run.bisect.pricing import Pricing
 from harness.run.bisect.trials import Given, Trial
 from harness.run.suites import DESCRIPTIONS
+from harness.suites.bench import BenchSuite
+from harness.suites.faults import FaultsSuite
+from harness.suites.suite import ExactSuite
 from harness.verdict import bisect as rules
 
 MOST_LOOKS = 3
@@ -26,6 +30,9 @@ runs that the user gives may ask for more."""
 
 _BUILDS = ("kernel.build", "kernel.config")
 _HOST = "vma"
+
+SUITES: dict[str, Callable[[], ExactSuite]] = {"bench": BenchSuite, "faults": FaultsSuite}
+"""Those whose cases have a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,8 @@ class Looker:
         order = self._order
         if order.command:
             return self.command_sought(order.command)
+        if self._bench.pricing is not None:
+            return self._priced(self._bench.pricing)
         if order.sought is not None:
             return self._cheapest(order.sought, probe)
         hopeless: set[str] = set()  # targets
@@ -76,6 +85,14 @@ class Looker:
     def command_sought(command: str) -> Sought:
         """That a command of the user's fails."""
         return Sought(Rung.COMMAND, "host", "", "command", "command", command)
+
+    def _priced(self, pricing: Pricing) -> Sought:
+        """That a metric costs more than the base's."""
+        plan, target = self._bench.steps.plan, self._bench.targets[0]
+        suite = SUITES[plan.suites[0]]().at_seed(1)
+        smp = target.profile.guest(plan.guest.to_config()).smp
+        cases = [case for command in suite.commands(target.arch, smp) for case in command.cases]
+        return pricing.sought(target.arch, target.profile.name, cases)
 
     def _cheapest(self, sought: Sought, probe: Probe) -> Sought:
         """The same failure on the host, where tools/testing/vma shows it there too."""

@@ -19,12 +19,14 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to look for.  One of `command`, `build`, `sought` and `finding` or the plan's `cases` is there."""
+    """What to look for.  One of `command`, `build`, `metric`, `sought` and `finding` or the plan's `cases` is there."""
 
     range: str = ""  # A..B of the tree's repository; "": the plan's series
     finding: str = ""  # a fingerprint, or a glob on TYPE: TITLE
     build: bool = False
     command: str = ""  # of a shell
+    metric: str = ""  # SUITE.CASE of what costs more than the base's, by `slower`
+    slower: str = ""  # 0.2%, or 5 instructions
     sought: Sought | None = None  # a failure that a run has seen
     seed: int = 0  # of that failure
     run: str = ""  # the results.json that it is of

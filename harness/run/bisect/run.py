@@ -21,6 +21,7 @@ from harness.run.bisect.line import Trees, begin
 from harness.run.bisect.log import FORMAT, NAME, Log, open_log
 from harness.run.bisect.order import Begun, Order, from_step, to_step
 from harness.run.bisect.origin import known_of
+from harness.run.bisect.pricing import Pricing, planned
 from harness.run.bisect.search import Search
 from harness.verdict.bisect import minimum
 
@@ -41,6 +42,7 @@ def run_bisect(
     Raises UserError for what cannot be searched, InfraError where the machine got in the way, Cancelled.
     """
     check(plan, order)
+    plan = planned(plan, order.metric, order.slower) if order.metric else plan
     started = datetime.now(UTC).isoformat(timespec="seconds")
     line, git = begin(plan, order, directory=directory, processes=processes, cache=cache, emit=emit)
     begun = Begun(order, line, started, command)
@@ -64,16 +66,19 @@ def resume_bisect(
 def check(plan: Plan, order: Order) -> None:
     """Raises UserError where it is not said what to look for, or two things are."""
     ways = {
-        "--exec": bool(order.command), "--build": order.build, "--case or --finding": bool(order.finding or plan.cases),
+        "--exec": bool(order.command), "--build": order.build, "--metric": bool(order.metric),
+        "--case or --finding": bool(order.finding or plan.cases),
         "RUNDIR#CASE": order.sought is not None,
     }  # fmt: skip
     said = [way for way, is_said in ways.items() if is_said]
     if order.sought is not None:
         said = [way for way in said if way != "--case or --finding"]  # the run's own
+    if bool(order.metric) != bool(order.slower):
+        raise UserError("--metric and --slower go together", fix="such as --metric faults.anon.1 --slower 0.2%")
     if not said:
         raise UserError(
             "nothing is said of what to look for",
-            fix="give --case, --finding, --build, --exec, or RUNDIR#CASE of a run",
+            fix="give --case, --finding, --build, --exec, --metric, or RUNDIR#CASE of a run",
         )
     if len(said) > 1:
         raise UserError(f"{' and '.join(said)} exclude each other", fix="give one of them")
@@ -90,6 +95,7 @@ def _go_on(
         plan.model_copy(update=changes), directory=directory / PROBES, processes=processes, cache=cache,
         emit=emit, built=lambda key: _note_build(log, key), known=known_of(begun.order),
         at_once=2 if begun.order.parallel else 1,
+        pricing=Pricing(begun.order.metric, begun.order.slower, log) if begun.order.metric else None,
     )  # fmt: skip
     search = Search(
         begun.order, found, bench, log, cache, emit, resume=f"vmaharness bisect --resume {directory}"

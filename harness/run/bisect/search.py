@@ -69,6 +69,8 @@ class Search:
             self.sought, command=self.order.command, seeds=seeds, bench=self.bench, log=self.log, emit=self.emit,
             resume=self.resume,
         )  # fmt: skip
+        if self.order.metric:  # what all others are held against
+            answers.perform([(base, 1, seed) for seed in answers.seeds])
         if self._tip_is_bad(answers, tip) and self._base_is_good(answers, base):
             self._search(answers)
 

@@ -30,6 +30,7 @@ struct workload;
 /* What the command line says; 0 means the workload's own default. */
 struct options {
 	unsigned int threads;	/* that fault */
+	unsigned int processes;	/* instead of threads; 0: none */
 	unsigned long ops;	/* of each thread (and repetition) */
 	unsigned int repeat;	/* repetitions, the discarded first included */
 	uint64_t seed;
@@ -43,8 +44,10 @@ struct program {
 	const char *command;	/* its own name */
 	const char *usage;
 	struct options defaults;
-	bool repeats;		/* has --repeat */
+	unsigned int discarded;	/* repetitions; 0: there is no --repeat */
 	bool may_own;		/* has --own-machine */
+	bool may_fork;		/* has --processes */
+	bool may_fix_layout;	/* addresses follow from the seed alone */
 };
 
 /* Latencies of the writer's operations. */
@@ -63,6 +66,14 @@ struct vmstat {
 	uint64_t value[VMSTAT_NR];
 };
 
+/* What each measured repetition came to: a total, over so many operations. */
+struct measure {
+	struct part {
+		uint64_t total, count;
+	} *parts;
+	size_t nr;
+};
+
 /* each program's own */
 extern const struct program program;
 extern const struct workload *const workloads[];
@@ -71,8 +82,12 @@ bool run_case(const struct workload *workload, const struct options *opt,
 	      unsigned int nr);	/* returns whether it is good */
 
 /* clock.c */
+bool set_clock(const char *name);
+bool clock_counts(void);
 uint64_t now_ns(void);
 uint64_t clock_resolution_ns(void);
+void settle(void);
+void await_tick(void);
 
 /* pattern.c: contents that follow from seed, page number and round */
 uint64_t mix(uint64_t value);
@@ -82,6 +97,7 @@ bool check_filled(struct run *run, const unsigned char *page, size_t number);
 void touch_page(const struct run *run, unsigned char *page, size_t number);
 bool read_page(struct run *run, const unsigned char *page, size_t number);
 bool is_zero(const struct run *run, const unsigned char *page);
+bool check_mark(struct run *run, const unsigned char *page, size_t number);
 bool check_touched(struct run *run, const unsigned char *page, size_t number);
 bool check_touched_or_zero(struct run *run, const unsigned char *page,
 			   size_t number, uint64_t *found);
@@ -116,6 +132,22 @@ void allow_holes(const unsigned char *start, size_t size, bool forbidden_too);
 /* userfault.c */
 int open_userfault(void);
 bool next_missing(int fd, uint64_t *address);
+
+/* layout.c */
+void fix_layout(char **argv);
+bool layout_is_fixed(void);
+void vary_layout(uint64_t seed);
+size_t layout_shift(uint64_t seed);
+
+/* line.c */
+void line_up(atomic_uint *standing, unsigned int *lines, unsigned int nr);
+
+/* measure.c: values of repetitions, to be compared one by one */
+void measure_add(struct measure *measure, uint64_t total, uint64_t count);
+void measure_samples(struct measure *measure, const char *name, bool mean);
+void measure_mean(struct measure *measure, const char *name, const char *unit);
+void measure_sum(struct measure *measure, const char *name, const char *unit);
+void measure_counters(struct measure measures[VMSTAT_NR]);
 
 /* vmstat.c */
 void vmstat_read(struct vmstat *into);

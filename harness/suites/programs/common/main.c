@@ -57,10 +57,12 @@ static void parse_options(int argc, char **argv, struct options *opt)
 {
 	static const struct option names[] = {
 		{ "threads", required_argument, NULL, 't' },
+		{ "processes", required_argument, NULL, 'p' },
 		{ "ops", required_argument, NULL, 'o' },
 		{ "repeat", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "noise", required_argument, NULL, 'n' },
+		{ "clock", required_argument, NULL, 'c' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "own-machine", no_argument, NULL, 'm' },
 		{ "list", no_argument, NULL, 'l' },
@@ -70,26 +72,37 @@ static void parse_options(int argc, char **argv, struct options *opt)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if ((c == 'r' && !program.repeats) ||
-		    (c == 'm' && !program.may_own))
+		if ((c == 'r' && !program.discarded) ||
+		    (c == 'm' && !program.may_own) ||
+		    (c == 'p' && !program.may_fork))
 			refuse();
 		switch (c) {
 		case 't':
 			opt->threads = (unsigned int)number("threads", optarg,
 							    1, MAX_THREADS);
 			break;
+		case 'p':
+			opt->processes = (unsigned int)number("processes",
+							      optarg, 1,
+							      MAX_THREADS);
+			break;
 		case 'o':
 			opt->ops = number("ops", optarg, 1, 1ul << 30);
 			break;
 		case 'r':
-			opt->repeat = (unsigned int)number("repeat", optarg, 2,
-							   100000);
+			opt->repeat = (unsigned int)number(
+				"repeat", optarg, program.discarded + 1,
+				100000);
 			break;
 		case 's':
 			opt->seed = number("seed", optarg, 0, ~0ul);
 			break;
 		case 'n':
 			opt->noise = number("noise", optarg, 1, ~0ul);
+			break;
+		case 'c':
+			if (!set_clock(optarg))
+				refuse();
 			break;
 		case 'd':
 			opt->dir = optarg;
@@ -115,6 +128,8 @@ int main(int argc, char **argv)
 	bool good = true;
 	int i;
 
+	if (program.may_fix_layout)
+		fix_layout(argv);
 	parse_options(argc, argv, &opt);
 	if (optind == argc)
 		refuse();
@@ -126,6 +141,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	catch_segv();
+	if (program.may_fix_layout)
+		vary_layout(opt.seed);
 	/* One fault, one page; refused where the kernel has no huge pages. */
 	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 

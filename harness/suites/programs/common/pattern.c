@@ -115,6 +115,18 @@ bool is_zero(const struct run *run, const unsigned char *page)
 	return true;
 }
 
+/* The word alone: the least that tells whether it was written. */
+bool check_mark(struct run *run, const unsigned char *page, size_t number)
+{
+	const volatile uint64_t *word = (const uint64_t *)page;
+	size_t place = mark_place(run, number);
+	uint64_t wanted = mark_value(run, number);
+	uint64_t found = word[place];
+
+	return found == wanted ||
+	       wrong(run, "marked", number, place, found, wanted);
+}
+
 bool check_touched(struct run *run, const unsigned char *page, size_t number)
 {
 	const uint64_t *word = (const uint64_t *)page;

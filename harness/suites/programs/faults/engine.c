@@ -7,10 +7,13 @@
 #include <stdlib.h>
 
 #include "faults.h"
+#include "marks.h"
 
 /* What the measured repetitions came to. */
 struct totals {
 	uint64_t ns, faults, pages, refused;
+	struct measure fault_time, fault_cost, page_time, writer;
+	struct measure counters[VMSTAT_NR];
 };
 
 bool is_writer(const struct worker *worker)
@@ -54,6 +57,22 @@ static void pin(const struct worker *worker)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+/* Where these threads have the CPUs to themselves, they begin at once. */
+static void touch(struct worker *worker)
+{
+	struct run *run = worker->run;
+
+	if (run->workload->write || run->workload->sleeps) {
+		run->workload->touch(worker);
+		return;
+	}
+	if (!worker->index)
+		await_tick();
+	line_up(&run->in_line, &worker->lines, run->opt.threads);
+	run->workload->touch(worker);
+	line_up(&run->in_line, &worker->lines, run->opt.threads);
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
@@ -71,13 +90,30 @@ static void *work(void *argument)
 		if (is_writer(worker))
 			workload->write(worker);
 		else
-			workload->touch(worker);
+			touch(worker);
 		pthread_barrier_wait(&run->barrier);	/* touched */
 		pthread_barrier_wait(&run->barrier);	/* settled */
 		if (workload->verify && !is_writer(worker) && !run->failed)
 			workload->verify(worker);
 		pthread_barrier_wait(&run->barrier);	/* verified */
 	}
+}
+
+/* From the first one's begin to the last one's end. */
+static uint64_t span_of_all(const struct run *run)
+{
+	uint64_t begin = UINT64_MAX, end = 0;
+	unsigned int i;
+
+	for (i = 0; i < run->opt.threads; i++) {
+		const struct worker *worker = &run->workers[i];
+
+		if (worker->span_ns < begin)
+			begin = worker->span_ns;
+		if (worker->span_end_ns > end)
+			end = worker->span_end_ns;
+	}
+	return end - begin;
 }
 
 static void run_round(struct run *run)
@@ -90,18 +126,19 @@ static void run_round(struct run *run)
 	if (run->failed)
 		return;
 	run->unfinished = (int)run->nr_workers;
+	settle();
 	vmstat_read(&before);
 	pthread_barrier_wait(&run->barrier);
 	pthread_barrier_wait(&run->barrier);
 	vmstat_read(&after);
+	vmstat_add(&run->counters, &before, &after);
+	run->elapsed += span_of_all(run);
 	if (workload->settle)
 		workload->settle(run);
 	pthread_barrier_wait(&run->barrier);
 	pthread_barrier_wait(&run->barrier);
 	if (workload->close)
 		workload->close(run);
-	if (run->measured)
-		vmstat_add(&run->counters, &before, &after);
 	run->round++;
 }
 
@@ -124,10 +161,34 @@ static void run_rounds(struct run *run)
 	}
 }
 
+static void keep(struct run *run, struct totals *totals, uint64_t ns,
+		 uint64_t faults, uint64_t pages)
+{
+	size_t i;
+
+	totals->ns += ns;
+	totals->faults += faults;
+	totals->pages += pages;
+	measure_add(&totals->fault_time, ns, faults);
+	if (!run->workload->write)
+		measure_add(&totals->fault_cost, run->elapsed, faults);
+	if (run->workload->faults_around)
+		measure_add(&totals->page_time, ns, pages);
+	if (run->workload->write) {
+		struct worker *writer = &run->workers[run->opt.threads];
+
+		measure_add(&totals->writer, writer->ns, writer->ops);
+		writer->ns = writer->ops = 0;
+	}
+	for (i = 0; run->counters.there && i < VMSTAT_NR; i++)
+		measure_add(&totals->counters[i], run->counters.value[i],
+			    faults);
+}
+
 static void add_up(struct run *run, unsigned int repetition,
 		   struct totals *totals)
 {
-	uint64_t ns = 0, faults = 0;
+	uint64_t ns = 0, faults = 0, pages = 0;
 	unsigned int i;
 
 	for (i = 0; i < run->opt.threads; i++) {
@@ -140,43 +201,43 @@ static void add_up(struct run *run, unsigned int repetition,
 			     worker->faults, worker->pages);
 		ns += worker->ns;
 		faults += worker->faults;
-		if (run->measured) {
-			totals->pages += worker->pages;
+		pages += worker->pages;
+		if (run->measured)
 			totals->refused += worker->refused;
-		}
 		worker->ns = worker->faults = 0;
 		worker->pages = worker->refused = 0;
 	}
 	printf("# repetition %u%s: %" PRIu64 " ns, %" PRIu64 " faults\n",
 	       repetition, run->measured ? "" : " (discarded)", ns, faults);
-	if (!faults) {
+	if (!faults)
 		fail(run, "nothing faulted");
-		return;
-	}
-	if (!run->measured)
-		return;
-	totals->ns += ns;
-	totals->faults += faults;
+	else if (run->measured)
+		keep(run, totals, ns, faults, pages);
+	run->elapsed = 0;
+	run->counters = (struct vmstat){ 0 };
 }
 
-static void report(struct run *run, const struct totals *totals)
+static void report(struct run *run, struct totals *totals)
 {
 	uint64_t faults = totals->faults;
 
-	metric("fault_time", (double)totals->ns / (double)faults, "ns/fault",
-	       faults);
+	measure_mean(&totals->fault_time, "fault_time", "ns/fault");
 	/* Of all threads together; a coarse clock may have seen no time. */
 	if (totals->ns)
 		metric("fault_rate", 1e9 * run->opt.threads * (double)faults /
 		       (double)totals->ns, "faults/s", faults);
+	/* In a race, much is done between the faults. */
+	if (!run->workload->write)
+		measure_mean(&totals->fault_cost, "fault_cost", "ns/fault");
 	if (run->workload->faults_around)
-		metric("page_time", (double)totals->ns / (double)totals->pages,
-		       "ns/page", totals->pages);
+		measure_mean(&totals->page_time, "page_time", "ns/page");
 	if (totals->refused)
 		metric("refused", (double)totals->refused, "accesses",
 		       totals->pages + totals->refused);
 	report_samples(&run->samples);
-	report_counters(&run->counters, faults);
+	if (totals->writer.nr)
+		measure_samples(&totals->writer, "writer_mean", true);
+	measure_counters(totals->counters);
 }
 
 static void start_workers(struct run *run)
@@ -208,7 +269,8 @@ static void make_workers(struct run *run)
 
 	run->nr_workers = run->opt.threads + (run->workload->write ? 1 : 0);
 	run->workers = calloc(run->nr_workers, sizeof(*run->workers));
-	run->samples.max = run->opt.ops * (run->opt.repeat - 1);
+	run->samples.max = run->opt.ops *
+			   (run->opt.repeat - program.discarded);
 	if (run->workload->write)
 		run->samples.ns = calloc(run->samples.max, sizeof(uint64_t));
 	if (!run->workers || (run->workload->write && !run->samples.ns))
@@ -242,12 +304,15 @@ static void repeat_rounds(struct run *run, struct totals *totals)
 
 	start_workers(run);
 	for (repetition = 0; repetition < run->opt.repeat; repetition++) {
-		run->measured = repetition > 0;
+		run->measured = repetition >= program.discarded;
+		if (run->measured)
+			mark(MARK_MEASURED);
+		else
+			mark(MARK_WARMUP);
 		run_rounds(run);
 		if (run->failed)
 			break;
 		add_up(run, repetition, totals);
-		fflush(stdout);
 	}
 	stop_workers(run);
 }
@@ -262,6 +327,7 @@ void run_workload(struct run *run, const char *name)
 	       run->opt.threads, run->opt.ops, run->opt.repeat, run->opt.seed,
 	       run->page_size, clock_resolution_ns());
 	fflush(stdout);
+	mark(MARK_CASE);
 	make_workers(run);
 	if (run->workload->setup)
 		run->workload->setup(run);

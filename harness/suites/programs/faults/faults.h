@@ -27,6 +27,7 @@ struct workload {
 	unsigned long ops;		/* default of --ops */
 	unsigned int window;		/* pages of a stripe */
 	bool faults_around;		/* one fault may map several pages */
+	bool sleeps;			/* until a thread of its own has acted */
 
 	void (*setup)(struct run *run);		/* may call skip() */
 	void (*open)(struct run *run);
@@ -51,7 +52,10 @@ struct worker {
 	uint64_t ns;			/* timed, in this repetition */
 	uint64_t faults;		/* as the kernel counted them */
 	uint64_t pages;			/* that it touched while timed */
-	uint64_t span_ns;		/* start of the open span */
+	uint64_t ops;			/* of a writer, timed */
+	unsigned int lines;		/* that it stood in */
+	uint64_t span_ns;		/* start of the last span */
+	uint64_t span_end_ns;
 	uint64_t span_faults;
 	uint64_t refused;		/* accesses that ended in SIGSEGV */
 };
@@ -73,8 +77,10 @@ struct run {
 	int fd;
 
 	atomic_int unfinished;		/* race: workers below their quota */
+	atomic_uint in_line;		/* workers, of all lines together */
+	uint64_t elapsed;		/* ns of the spans of all together */
+	struct vmstat counters;		/* around the timed parts */
 	struct samples samples;
-	struct vmstat counters;		/* sum of the measured rounds */
 
 	pthread_mutex_t lock;		/* of the two below */
 	bool skipped;

@@ -15,10 +15,13 @@ const struct program program = {
 		 "               measured (default 3, at least 2)\n"
 		 "  --seed N     of contents and random choices (default 1)\n"
 		 "  --noise N    disturb the schedule, by this seed\n"
+		 "  --clock NAME monotonic (default), or counter: the CPU's own,\n"
+		 "               where an instruction is a nanosecond\n"
 		 "  --dir DIR    where to put files (default /tmp)\n"
 		 "  --list       the workloads\n",
 	.defaults = { .threads = 1, .repeat = 3, .seed = 1, .dir = "/tmp" },
-	.repeats = true,
+	.discarded = 1,
+	.may_fix_layout = true,
 };
 
 bool run_case(const struct workload *workload, const struct options *opt,

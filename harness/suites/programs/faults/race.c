@@ -141,8 +141,11 @@ static void write_until_all_done(struct worker *worker,
 
 		/* The first --ops of each measured repetition. */
 		if (run->measured && ops < run->opt.ops &&
-		    samples->nr < samples->max)
+		    samples->nr < samples->max) {
 			samples->ns[samples->nr++] = ns;
+			worker->ns += ns;
+			worker->ops++;
+		}
 		ops++;
 		linger(&worker->random);
 	}

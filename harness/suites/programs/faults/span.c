@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "faults.h"
+#include "marks.h"
 
 /*
  * Faults the kernel completed for this thread.  One that was tried again after
@@ -26,11 +27,14 @@ void span_begin(struct worker *worker)
 {
 	worker->span_faults = faults_so_far();
 	worker->span_ns = now_ns();
+	mark(MARK_BEGIN(0));
 }
 
 void span_end(struct worker *worker, size_t pages)
 {
-	worker->ns += now_ns() - worker->span_ns;
+	mark(MARK_END(0));
+	worker->span_end_ns = now_ns();
+	worker->ns += worker->span_end_ns - worker->span_ns;
 	worker->faults += faults_so_far() - worker->span_faults;
 	worker->pages += pages;
 }

@@ -117,6 +117,7 @@ const struct workload uffd = {
 	.summary = "missing pages brought through userfaultfd",
 	.ops = 64,	/* each one makes two threads sleep and wake */
 	.window = 128,
+	.sleeps = true,
 	.setup = register_area,
 	.touch = read_pages,
 	.verify = verify_filled,

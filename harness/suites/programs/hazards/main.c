@@ -9,6 +9,8 @@ const struct program program = {
 		 "  --ops N        operations of each (default: the workload's own)\n"
 		 "  --seed N       of contents and random choices (default 1)\n"
 		 "  --noise N      disturb the schedule, by this seed\n"
+		 "  --clock NAME   monotonic (default), or counter: the CPU's own,\n"
+		 "                 where an instruction is a nanosecond\n"
 		 "  --dir DIR      where to put files (default /tmp)\n"
 		 "  --own-machine  settings of the whole machine may be changed\n"
 		 "                 (they are put back)\n"

@@ -2,6 +2,9 @@
 #ifndef FAKE_MM_H
 #define FAKE_MM_H
 
+#define __init
+#define core_initcall(function) int (*const function##_entry)(void) = function
+
 struct vma {
 	unsigned long start;
 	unsigned long end;
