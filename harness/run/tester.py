@@ -31,7 +31,7 @@ from harness.run.history import History
 from harness.run.own import own_digest
 from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner
-from harness.run.targets import Target, first_error
+from harness.run.targets import Target, first_error, image_digest
 from harness.run.tasks import Task, select
 from harness.suites.suite import ExactSuite
 from harness.verdict.console import is_complaint, is_fatal, scan
@@ -53,6 +53,7 @@ class Tester:
     budget: Budget = field(default_factory=lambda: Budget(None))
     history: History = field(default_factory=lambda: History({}))
     resumable: bool = False  # whether answers are kept for a run that continues this one
+    reuse: bool = False  # whether they are kept for every run, and what others were answered is taken
 
     def config_of(self, target: Target) -> GuestConfig:
         """The guests of a target: as the plan says, and as its kernel needs them."""
@@ -201,14 +202,16 @@ class Tester:
             return None
         assert target.build is not None and target.rootfs is not None
         config = self.config_of(target)
+        build, name = target.build.value, f"{target.arch}-{target.profile.name}"
+        name += f"-seed{seed}" if seed is not None else ""
         parts = [
-            target.build.value.key, target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
+            name, image_digest(build) if build.image is not None else build.key,
+            target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
             choose_accel(config.accel, target.arch)[0], own_digest(),
             sorted(json.dumps([task.suite.name, *asdict(task.command).values()]) for task in tasks),
         ]  # fmt: skip
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-        name = f"{target.arch}-{target.profile.name}" + (f"-seed{seed}" if seed is not None else "")
-        return Answers(self.layout.directory, name, key)
+        return Answers(self.layout.directory, name, key, self.cache if self.reuse else None)
 
     def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
         """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""
