@@ -239,6 +239,11 @@ class TargetRunner:
             done=self._done,
         )  # fmt: skip
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Titles of the commands that are to be run."""
+        return tuple(task.title for task in self._left)
+
     def _save(self) -> None:
         if self._keep is not None:
             self._keep(self._answered())

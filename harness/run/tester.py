@@ -136,7 +136,7 @@ class Tester:
         try:
             if build.outcome is not Outcome.PASS:
                 runner.give_up("the kernel was not built")
-            elif runner.tasks:
+            elif runner.tasks or not self.plan.suites:  # then the boot is what is wanted
                 runner.run()
         except MissingTool:
             raise
@@ -145,14 +145,14 @@ class Tester:
             runner.give_up(error.what)
         self._finish(target, build, runner, report.say)
         report.good = runner.good
-        report.text = runner.account if runner.tasks else "no command is asked for at this seed"
+        report.text = runner.account if runner.boots else "no command is asked for at this seed"
         return runner
 
     def put_together(self, target: Target, prepared: Sequence[Prepared], report: Report) -> TargetAccount:
         """What the seeds of a target came to."""
         target.prepared = tuple(prepared)
         runners = [node.value for node in target.seeds]
-        found = AllSeeds([one for one in runners if one.tasks], unseedable(target.prepared))
+        found = AllSeeds([one for one in runners if one.tasks or one.boots], unseedable(target.prepared))
         report.good, report.text = found.good, found.exact.races if found.exact else ""
         self._keep(target)
         return found
@@ -177,6 +177,8 @@ class Tester:
             runner.go_on(answered)
             report.cached = answered.done
         if build.outcome is Outcome.PASS:
+            if (takes := self.history.commands_s(target.name, runner.left)) is not None:
+                report.expect(takes)
             runner.run()
         else:
             runner.give_up("the kernel was not built")

@@ -68,7 +68,7 @@ class Looker:
             found = self._look(look, probe)
             if found is not None:
                 return found
-            if len(self.unfit) > before:
+            if len(self.unfit) > before and not look.trial.seed:
                 hopeless.add(look.trial.target)
         return None
 
@@ -185,9 +185,11 @@ def _unbuilt(suites: Sequence[SuiteResult]) -> str:
 
 def _nameless(look: Look, suites: Sequence[SuiteResult]) -> str:
     """Why a look can never show a case: there is none of that name.  What the kernel says is no case before it does."""
+    names = [f"{suite.suite}.{rules.plain(case.name)}" for suite in suites for case in suite.cases]
+    if look.trial.rung is Rung.GUEST and "kernel.boot" not in names:
+        return "no guest was booted"
     if not look.globs or rules.might_be(look.globs, "kernel") or look.trial.seed:  # it may be there at another seed
         return ""
-    names = [f"{suite.suite}.{rules.plain(case.name)}" for suite in suites for case in suite.cases]
     if any(fnmatchcase(name, rules.plain(glob)) for name in names for glob in look.globs):
         return ""
     return f"no case is called {' or '.join(look.globs)}"
