@@ -152,7 +152,7 @@ class OneByOne:
         if not directory.exists():
             place = self.work / f"line-{name}"
             place.mkdir()
-            line = _patches().make_line(place, self.repo, self.base, defect, at=at)
+            line = _patches().make_line(place, self.repo, self.base, defect, at=at, tag=f"_{name}")
             subprocess.run(
                 ["git", f"--git-dir={line.clone}", "format-patch", "--quiet", "-o", directory, line.range], check=True
             )
