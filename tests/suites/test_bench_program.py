@@ -16,7 +16,7 @@ from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, CommandResult, Metric, Outcome
 from harness.suites import ktap
-from harness.suites.bench import BenchSuite
+from harness.suites.bench import WORKLOADS, BenchSuite
 from harness.suites.programs import build_program, sources_of
 
 
@@ -40,13 +40,14 @@ def metrics(done: Completed) -> dict[str, Metric]:
 
 @pytest.mark.parametrize("name", [command.name for command in BenchSuite().commands(Arch.X86_64, 2)])
 def test_every_case_on_this_kernel(name: str, program: Path, processes: Processes) -> None:
-    suite = BenchSuite(program=str(program)).at_seed(3)
+    suite = BenchSuite(program=str(program))
     command = next(one for one in suite.commands(Arch.X86_64, 2) if one.name == name)
-    done = run(processes, program, *command.argv[1:], "--repeat", "4")
+    done = run(processes, program, *command.argv[1:], "--ops", "150", "--repeat", "4", "--seed", "3")
     assert not done.timed_out
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
     assert case.outcome is Outcome.PASS, f"{case.message}\n{case.detail}"
-    cost = case.metrics[0]
+    cost, rate, *_ = case.metrics
+    assert rate.name == "rate" and rate.unit.endswith("/s/task")
     assert cost.name.endswith("_cost") and cost.unit.startswith("ns/") and len(cost.samples) == 2
 
 
@@ -57,6 +58,21 @@ def test_repetitions_do_the_same_work_and_the_first_two_are_in_no_metric(program
     assert found["op_cost"].count == 3 * 2 * 32
     faults = found["pgfault"].samples
     assert len(faults) == 3 and faults[0] > 100 and max(faults) - min(faults) < 0.02 * faults[0]
+
+
+def test_a_rate_is_that_of_each_task(program: Path, processes: Processes) -> None:
+    found = metrics(run(processes, program, "pft", "--threads", "2", "--repeat", "4"))
+    assert found["rate"].unit == "faults/s/task" and found["rate"].samples == ()
+    assert found["rate"].value == pytest.approx(1e9 / found["fault_cost"].value / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("workload", [workload.name for workload in WORKLOADS])
+def test_as_in_an_exact_guest(workload: str, program: Path, processes: Processes) -> None:
+    """The counter is no clock of this host, but it can be read, ticks be waited for, and noise be made."""
+    options = ("--clock", "counter", "--noise", "5", "--threads", "2", "--ops", "16", "--repeat", "3")
+    done = run(processes, program, workload, *options)
+    assert f"ok 1 - {workload}.threads.2.noise" in done.text
+    assert "rate" not in metrics(done)
 
 
 def test_another_seed_is_the_same_work(program: Path, processes: Processes) -> None:
@@ -186,9 +202,9 @@ def test_wrong_contents_are_found(mutant: Mutant, processes: Processes, cache: C
     assert mutant.old in text
     (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))
     program = build_program("bench", native, processes=processes, cache=cache, sources=sources)
-    suite = BenchSuite(program=str(program)).at_seed(1)
+    suite = BenchSuite(program=str(program))
     command = next(one for one in suite.commands(native, 1) if one.argv[1] == mutant.workload)
-    done = run(processes, program, *command.argv[1:], "--repeat", "4")
+    done = run(processes, program, *command.argv[1:], "--ops", "256", "--repeat", "4")
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
     assert case.outcome is mutant.outcome, case
     assert mutant.message in case.message

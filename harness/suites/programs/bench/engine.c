@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "marks.h"
@@ -101,10 +102,25 @@ static void keep(const struct run *run, const struct repetition *all,
 	measure_add(&totals->switches, all->switches, all->ops);
 }
 
+/* What one task gets done in a second, beside the others. */
+static void report_rate(const struct run *run, uint64_t elapsed, uint64_t ops)
+{
+	char unit[32];
+
+	/* A coarse clock may have seen no time. */
+	if (clock_counts() || !elapsed)
+		return;
+	snprintf(unit, sizeof(unit), "%ss/s/task",
+		 run->workload->unit + strlen("ns/"));
+	metric("rate", 1e9 * (double)ops / (double)elapsed / run->nr_tasks,
+	       unit, ops);
+}
+
 static void report(const struct run *run, const struct repetition *repetitions)
 {
 	const struct workload *workload = run->workload;
 	struct totals totals = { 0 };
+	uint64_t elapsed = 0, ops = 0;
 	unsigned int i;
 
 	for (i = 0; i < run->opt.repeat; i++) {
@@ -114,10 +130,14 @@ static void report(const struct run *run, const struct repetition *repetitions)
 		       " ops, %" PRIu64 " faults\n", i,
 		       i < DISCARDED ? " (discarded)" : "", all->elapsed,
 		       all->ops, all->faults);
-		if (i >= DISCARDED)
-			keep(run, all, &totals);
+		if (i < DISCARDED)
+			continue;
+		keep(run, all, &totals);
+		elapsed += all->elapsed;
+		ops += all->ops;
 	}
 	measure_mean(&totals.cost, workload->cost, workload->unit);
+	report_rate(run, elapsed, ops);
 	if (workload->times_faults)
 		measure_mean(&totals.fault_time, "fault_time", "ns/fault");
 	measure_sum(&totals.faults, "pgfault", "events");

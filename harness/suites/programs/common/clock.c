@@ -56,6 +56,12 @@ bool set_clock(const char *name)
 	return counted || !strcmp(name, "monotonic");
 }
 
+/* Whether time is a number of instructions, of all CPUs together. */
+bool clock_counts(void)
+{
+	return counted;
+}
+
 uint64_t now_ns(void)
 {
 	struct timespec now;

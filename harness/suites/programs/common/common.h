@@ -83,6 +83,7 @@ bool run_case(const struct workload *workload, const struct options *opt,
 
 /* clock.c */
 bool set_clock(const char *name);
+bool clock_counts(void);
 uint64_t now_ns(void);
 uint64_t clock_resolution_ns(void);
 void settle(void);
