@@ -78,8 +78,9 @@ def _run(result: RunResult) -> Markup:
     )
     facts += [("Guest", words) for words in guests]
     facts += [("Note", one_line(note)) for note in result.notes]
+    files = [join(element("a", name, href=name), " ") for name in _FILES]
     return element(
         "section", element("h2", "Run"),
         element("dl", [join(element("dt", name), element("dd", words)) for name, words in facts]),
-        element("p", "Files: ", [join(element("a", name, href=name), " ") for name in _FILES], class_="files"), id="run",
+        element("p", "Files: ", files, class_="files"), id="run",
     )  # fmt: skip
