@@ -17,9 +17,14 @@ from typing import Any
 
 import consoles
 import intake
+import onebyone
 
 from harness.arch import ARCHES
+from harness.host.cache import Cache
+from harness.host.process import Processes
+from harness.kernel.source import resolve_tree
 from harness.model import Arch
+from harness.run.sources import Archives
 
 
 def row(what: str, value: str, aim: str, detail: str = "") -> None:
@@ -152,6 +157,16 @@ class Bench:
         )  # fmt: skip
         row("the harness's own memory", f"{int(done.stderr.split()[-1]) / 1024:.0f}", "300 MiB")
 
+    def one_by_one(self) -> None:
+        """Patch by patch, resume and bisect."""
+        self.seed_downloads()
+        with Processes() as processes, Cache(self.user_cache) as cache:
+            tree = resolve_tree(
+                "debian:linux-source-6.12", processes=processes, cache=cache,
+                archive_for=Archives(processes, cache, lambda _: None), say=lambda _: None,
+            )  # fmt: skip
+        onebyone.OneByOne(self.vmaharness, self.cache, self.work, row).measure(tree.repo, tree.commit)
+
     def start_up(self) -> None:
         """`vmaharness --help`, median of nine, against a bare Python interpreter."""
 
@@ -170,7 +185,7 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("all", "cold", "compile", "quick", "intake", "console"), default="all"
+        "what", nargs="?", choices=("all", "cold", "compile", "patches", "quick", "intake", "console"), default="all"
     )
     parser.add_argument("--vmaharness", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
@@ -184,8 +199,10 @@ def main() -> None:
             "quick": [bench.start_up, bench.harness_memory, lambda: bench.warm(chosen.cache)],
             "cold": [bench.cold_and_warm],
             "compile": [bench.against_yardstick],
+            "patches": [bench.one_by_one],
         }
-        parts["all"] = [*parts["console"], *parts["intake"], *parts["quick"][:2], *parts["cold"], *parts["compile"]]
+        parts["all"] = [*parts["console"], *parts["intake"], *parts["quick"][:2], *parts["cold"], *parts["compile"],
+                        *parts["patches"]]  # fmt: skip
         parts["quick"][:0] = parts["intake"]
         for part in parts[chosen.what]:
             part()

@@ -356,8 +356,9 @@ class Sizes:
     profile: str
     text: TextSize | None  # None: a kernel is without its functions
     measures: tuple[Measure, ...] = ()
-    base: tuple[Structure, ...] = ()  # empty: nobody could read them
-    series: tuple[Structure, ...] = ()
+    before: tuple[Structure, ...] = ()  # of the base, by its debug information
+    after: tuple[Structure, ...] = ()  # of the series
+    unknown: str = ""  # why there are no structures
     bloat: Path | None = None  # what scripts/bloat-o-meter of the tree says of the two
 
     @property

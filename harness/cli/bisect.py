@@ -68,9 +68,9 @@ def bisect(context: click.Context, /, resume: Path | None, as_json: bool, **_: o
     """
     if resume is not None:
         _refuse_more(context)
+        if not (resume / "bisect.jsonl").is_file():
+            raise UserError(f"{resume} is no directory of a search", fix="give the one that has its bisect.jsonl")
         opened = result_directory(str(resume.absolute()), cwd=Path.cwd(), now=datetime.now(), resume=True)
-        if not resume.is_dir():
-            raise UserError(f"{resume} is not a directory", fix="give the directory of the search")
         code = _search(context, opened, None, as_json=as_json)
     else:
         plan, order = _ask(context)

@@ -73,7 +73,7 @@ def _compiled(name: str, sources: tuple[str, ...], api: int, processes: Processe
         digest.update(file.read_bytes() + b"\0")
 
     def make(into: Path) -> None:
-        argv = ["gcc", *FLAGS, f"-DAPI={api}", "-o", into / f"{name}.so", *sources]
+        argv = ["gcc", *FLAGS, f"-DAPI={api}", "-o", str(into / f"{name}.so"), *sources]
         done = processes.run(argv, cwd=_SOURCES, deadline_s=_DEADLINE_S)
         if not done.ok:
             raise InfraError(f"the plugin {name} does not compile", detail=done.words)

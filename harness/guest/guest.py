@@ -6,8 +6,11 @@ Knows no suite and judges nothing: which console lines are fatal is told by the 
 
 from __future__ import annotations
 
+import secrets
+import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import GuestLost, InfraError
@@ -20,8 +23,8 @@ from harness.guest.deadlines import Deadline, Pace
 from harness.guest.exact import FETCH, JobList, Kept, checksum, exact_part, parse_fetched
 from harness.guest.keys import Keys, make_keys
 from harness.guest.qemu import Qemu, find_program
-from harness.guest.ssh import LAST_WORDS_S, Session, connect_once
-from harness.guest.watch import Death, Watch
+from harness.guest.ssh import LAST_WORDS_S, Session, connect_once, guest_lost
+from harness.guest.watch import Death, Watch, begin_mark, end_mark
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome, Rootfs
@@ -53,6 +56,7 @@ class Guest:
         is_fatal: Callable[[str], bool],
         say: Say,
         is_complaint: Callable[[str], bool] | None = None,
+        is_enough: Callable[[str], bool] | None = None,
         on_death: Callable[[Death], None] | None = None,
         accel: tuple[Accel, str] | None = None,
         program: Path | None = None,
@@ -62,7 +66,8 @@ class Guest:
     ) -> None:
         """`console` is the file that gets every byte of the console, and stays.
 
-        `is_complaint` tells the console lines that end the guest a moment later (None: there are none).
+        `is_complaint` tells the console lines that end the guest a moment later (None: there are none), if what the
+        console has shown until then `is_enough` (None: it is).
         `on_death` is called at once, on another thread, when the guest is lost.  `accel` (with the reason) overrides
         the choice and `program` the QEMU that is found in PATH.  `gdb` "halted" or "running" gives QEMU a stub for
         gdb, and the guest starts when the debugger says so, or at once.  `jobs` is what an exact guest (one whose
@@ -77,6 +82,7 @@ class Guest:
         self._cache = cache
         self._is_fatal = is_fatal
         self._is_complaint = is_complaint
+        self._is_enough = is_enough
         self._say = say
         self._on_death = on_death
         self._machine = find_machine(arch, config.machine)
@@ -141,7 +147,7 @@ class Guest:
         qemu.spawn(list(self._argv))
         self._watch_or_none = watch = Watch(
             qemu.child, self.console, started=qemu.started, is_fatal=self._is_fatal, is_complaint=self._is_complaint,
-            on_death=self._on_death,
+            is_enough=self._is_enough, on_death=self._on_death,
         )  # fmt: skip
         qemu.connect(watch.hear_event)
         watch.start()
@@ -318,18 +324,29 @@ class Guest:
         except FileNotFoundError:
             return b""
 
-    def mark(self, text: str) -> None:
-        """Put a line into the kernel log, and wait until the console shows it: what came before is there then.
+    def run_marked(self, argv: Sequence[str], name: str, then: str, *, timeout_s: float) -> tuple[CommandResult, str]:
+        """Run a command between two lines of the kernel log, `begin_mark(name)` and `end_mark(name)`, as `run` does.
 
-        A console that does not show it within seconds is not waited for any longer.  Raises GuestLost.
+        Behind them the shell commands `then` are run, and what they print is given with the result.  All that is one
+        session, for opening one costs a guest as much as a short command.  When this returns the console shows what was
+        said before the end mark; one that does not within seconds is not waited for any longer.  Raises GuestLost.
         """
-        text = text.splitlines()[0] if text else ""
+        begin, end, parting = begin_mark(name), end_mark(name), secrets.token_hex(16)
+        run = f"{_into_log(begin)}; {shlex.join(argv)}; code=$?; {_into_log(end)}"
+        script = f"{run}; echo; echo {parting}; {then}; exit $code"
         before = self.console.size()
-        self.run(["sh", "-c", 'echo "$1" >/dev/kmsg', "mark", f"<1>{text}"], timeout_s=self._config.command_s)
+        done = self._session.run_script(
+            script, shlex.join(argv)[:200],
+            timeout_s=self.pace.work_s(timeout_s), pulse_s=self.pace.silence_s(self._config.silence_s),
+        )  # fmt: skip
+        said, parted, after = done.stdout.rpartition(f"\n{parting}\n")
+        if not parted:
+            raise guest_lost(self._watch, "ssh", f"the shell of {name} did not come to its end")
         patience = Deadline(self.pace.silence_s(_MARK_S))
-        while not (patience.expired or self.console.shows(text, before)):
+        while not (patience.expired or self.console.shows(end, before)):
             self._raise_if_dead()
             self._processes.stop.sleep(0.01)
+        return replace(done, stdout=said), after
 
     def console_text(self) -> str:
         """The console so far, as text."""
@@ -359,3 +376,7 @@ class Guest:
             return 0
         self._raise_if_dead()
         return code
+
+
+def _into_log(line: str) -> str:
+    return f"echo {shlex.quote(f'<1>{line}')} >/dev/kmsg"

@@ -151,17 +151,30 @@ class Session:
         Raises GuestLost when the guest dies or its connection breaks, when the command has no end after `timeout_s`
         seconds or no output for `silence_s`, and when the guest has shown no sign of life at all for `pulse_s`.
         """
+        # A shell that has more to do stays, and turns a signal into 128+N, which SSH would tell otherwise.
+        script, what = f"{shlex.join(argv)}; exit $?", shlex.join(argv)[:200]
+        return self.run_script(script, what, timeout_s=timeout_s, pulse_s=pulse_s, silence_s=silence_s, on_line=on_line)
+
+    def run_script(
+        self,
+        script: str,
+        what: str,
+        *,
+        timeout_s: float,
+        pulse_s: float,
+        silence_s: float | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> CommandResult:
+        """The same for a shell script, which is called `what`."""
         self._check()
         started = time.monotonic()
         self._heard_at = started
         channel = self._open(min(timeout_s, pulse_s))
         with channel:
             out, err = Output(on_line), Output()
-            # A shell that has more to do stays, and turns a signal into 128+N, which SSH would tell otherwise.
-            self._guarded(lambda: channel.exec_command(f"{shlex.join(argv)}; exit $?"))
+            self._guarded(lambda: channel.exec_command(script))
             total = Deadline(timeout_s)
             silence = Deadline(silence_s if silence_s is not None else float("inf"))
-            what = shlex.join(argv)[:200]
             while not self._drain(channel, out, err, silence):
                 self._check()
                 if total.expired:

@@ -54,6 +54,16 @@ def untimed(line: str) -> str:
     return _TIMESTAMP.sub("", line).strip()
 
 
+def begin_mark(name: str) -> str:
+    """The line of the kernel log before a command."""
+    return f"vmaharness: {name}"
+
+
+def end_mark(name: str) -> str:
+    """The line behind it."""
+    return f"vmaharness: end of {name}"
+
+
 def shutdown_words(data: Mapping[str, object]) -> str:
     """What QMP's SHUTDOWN event says, in words."""
     reason = str(data.get("reason", ""))
@@ -75,14 +85,19 @@ class Watch:
         started: float,
         is_fatal: Callable[[str], bool],
         is_complaint: Callable[[str], bool] | None = None,
+        is_enough: Callable[[str], bool] | None = None,
         on_death: Callable[[Death], None] | None = None,
     ) -> None:
-        """`is_fatal` tells the lines after which a guest is doomed, `is_complaint` those after which it has no use."""
+        """`is_fatal` tells the lines after which a guest is doomed, `is_complaint` those after which it has no use.
+
+        `is_enough` is asked then about all that the console has shown; where it is not, again after later lines.
+        """
         self._program = program
         self._console = console
         self._started = started
         self._is_fatal = is_fatal
         self._is_complaint = is_complaint or (lambda _: False)
+        self._is_enough = is_enough or (lambda _: True)
         self._on_death = on_death
         self._read, self._write = os.pipe()
         self._lock = threading.Lock()
@@ -94,6 +109,7 @@ class Watch:
         self._fatal_line = ""
         self._fatal_at = 0.0
         self._complaint_at = 0.0
+        self._complained = False
         self._shutdown = ""
         self._shutdown_at = 0.0
         self._orderly = False
@@ -185,8 +201,8 @@ class Watch:
                     self._fatal_line, self._fatal_at = untimed(line), time.monotonic()
                 elif not self._shutdown and _STOPPED.search(line):
                     self._shutdown, self._shutdown_at = "the guest halted", time.monotonic()
-                elif not self._complaint_at and self._is_complaint(line):
-                    self._complaint_at = time.monotonic()
+                elif not self._complaint_at and (self._complained or self._is_complaint(line)):
+                    self._complaint_at, self._complained = time.monotonic(), True
 
     def _judge(self) -> None:
         """A guest that is doomed or no more use, but whose QEMU does not end, is dead after the time of grace."""
@@ -196,4 +212,6 @@ class Watch:
         elif self._shutdown and now - self._shutdown_at >= PANIC_GRACE_S:
             self.declare("exit", self._shutdown)
         elif self._complaint_at and now - self._complaint_at >= COMPLAINT_GRACE_S and not self._expected:
-            self.declare("complaint", "the guest was ended after the kernel's first complaint")
+            if self._is_enough(self._console.text()):
+                self.declare("complaint", "the guest was ended after what the kernel complained of")
+            self._complaint_at = 0.0

@@ -72,11 +72,16 @@ def build_id(path: Path) -> str:
 
 def has_lines(path: Path) -> bool:
     """Whether a file has debug information that leads from addresses to lines (a section .debug_line)."""
+    return b".debug_line" in section_names(path)
+
+
+def section_names(path: Path) -> set[bytes]:
+    """The names of a file's sections; none where it is no such ELF file."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data[: len(_MAGIC)] == _MAGIC and b".debug_line" in _section_names(data)
+            return _section_names(data) if data[: len(_MAGIC)] == _MAGIC else set()
     except (OSError, ValueError, struct.error):  # ValueError: an empty file
-        return False
+        return set()
 
 
 def _section_names(data: mmap.mmap) -> set[bytes]:

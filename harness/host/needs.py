@@ -88,6 +88,14 @@ def _everywhere() -> tuple[Need, ...]:
         Need("Debian archive keys", "debian-archive-keyring", "verifying what is downloaded", files=(keyring,)),
         _program("ccache", "ccache", "a second build takes a tenth of the time", required=False),
         _program("bwrap", "bubblewrap", "confines make and compilers: a patch is untrusted code", required=False),
+        Need(
+            "pahole",
+            "pahole",
+            "structures of kernels with debug information, in a bench",
+            programs=("pahole",),
+            required=False,
+            asked_for=True,
+        ),
         Need("sparse", "sparse", "the check of that name", programs=("sparse",), required=False, asked_for=True),
         Need(
             "gcc for riscv64",

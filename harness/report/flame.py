@@ -18,7 +18,7 @@ _MARGIN, _ROW, _GAP = 10.0, 18.0, 34.0
 _LETTER = 6.7  # of 11 px monospace, a little more than it takes
 _LEAST = 0.4  # a narrower frame is not drawn
 _SEEN = 0.005  # instructions that two decimals show
-_MORE, _LESS, _SAME = (214, 40, 40), (38, 92, 208), (238, 234, 226)
+_MORE, _LESS, _SAME = (235, 90, 80), (100, 150, 240), (238, 234, 226)
 
 
 @dataclass(slots=True)

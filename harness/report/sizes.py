@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.costs import Measure, Sizes, Structure, TextSize
 from harness.report.text import count, one_line
@@ -10,6 +11,9 @@ from harness.report.text import count, one_line
 MOST = 8
 """Functions that are shown; results.json has all."""
 
+_DETAILS = {
+    "object": "object of {} bytes", "slot": "in a slot of {}", "per_slab": "{} in a slab", "order": "of order {}",
+}  # fmt: skip
 _MEMORY = {"vma_memory": "1,000 VMAs", "vma_memory_touched": "1,000 VMAs, one page of each touched"}
 
 
@@ -23,8 +27,10 @@ def _lines(one: Sizes) -> list[str]:
     by_name = {measure.name: measure for measure in one.measures}
     for cache in dict.fromkeys(name.partition(".")[0] for name in by_name if "." in name):
         lines += _cache(cache, by_name)
-    for base, series in _pairs(one.base, one.series):
+    for base, series in _pairs(one.before, one.after):
         lines += _structure(base, series)
+    if one.unknown:
+        lines.append(f"  structures and holes: {one_line(one.unknown)}")
     for name, words in _MEMORY.items():
         if (measure := by_name.get(name)) is not None:
             lines.append(f"  memory of {words}: {_change(measure, 1000 / 1024)} KiB")
@@ -46,12 +52,14 @@ def _text(text: TextSize) -> list[str]:
 
 
 def _cache(name: str, found: dict[str, Measure]) -> list[str]:
-    def change(detail: str) -> str:
-        measure = found.get(f"{name}.{detail}")
-        return _change(measure) if measure is not None else "?"
-
-    words = f"  {one_line(name)}: object {change('object')} bytes in a slot of {change('slot')}"
-    return [f"{words}, {change('per_slab')} in a slab of order {change('order')}"]
+    measures = [found[key] for key in (f"{name}.{detail}" for detail in _DETAILS) if key in found]
+    came, gone = (
+        all(value is None for value in side) for side in zip(*((m.base, m.series) for m in measures), strict=True)
+    )
+    if came or gone:
+        measures = [replace(one, base=one.base or one.series, series=one.series or one.base) for one in measures]
+    parts = [words.format(_change(one)) for one, words in zip(measures, _DETAILS.values(), strict=True)]
+    return [f"  {one_line(name)}{' (new)' if came else ' (gone)' if gone else ''}: {', '.join(parts)}"]
 
 
 def _change(measure: Measure, scale: float = 1.0) -> str:

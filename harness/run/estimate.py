@@ -24,7 +24,10 @@ def outlook(
     """How far the work is; a step that was never measured counts for nothing, and is counted as unknown."""
     running = [node for node in nodes if node.state is State.RUNNING]
     waiting = [node for node in nodes if node.state is State.WAITING]
-    known = {node.name: expected_s(node.name) for node in (*running, *waiting) if not node.always}
+    known = {
+        node.name: expected_s(node.name) if node.expected_s is None else node.expected_s
+        for node in (*running, *waiting) if not node.always
+    }  # fmt: skip
     return Outlook(
         done=len(nodes) - len(running) - len(waiting), running=len(running), left=len(waiting),
         seconds=_play(running, waiting, limits, known, now()), unknown=sum(took is None for took in known.values()),

@@ -20,7 +20,7 @@ from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
 from harness.guest.console import EXACT_END_MARK
 from harness.guest.exact import Job, JobList, JobResult, Kept, checksum, compared
-from harness.guest.watch import untimed
+from harness.guest.watch import begin_mark, end_mark, untimed
 from harness.model import Arch, Boot, Case, Exact, Finding, Outcome, Proof
 from harness.run.answers import Answered
 from harness.run.probe import PROBE, KernelState, parse_probe
@@ -107,7 +107,7 @@ def cut(text: str, marks: Sequence[str]) -> Sections:
     for number, line in enumerate(text.split("\n"), 1):
         said = untimed(line)
         at = len(found.jobs) - (0 if ended else 1)
-        if at < len(marks) and said == f"vmaharness: {'' if ended else 'end of '}{marks[at]}":
+        if at < len(marks) and said == (begin_mark if ended else end_mark)(marks[at]):
             now, ended = Section(number), not ended
             found.jobs[at:] = [(found.jobs[at][0], now)] if ended else [(now, None)]
         found.complete = found.complete or said == EXACT_END_MARK

@@ -33,9 +33,12 @@ class State(Enum):
 class Report:
     """What a step can say about itself while it works; handed to its function."""
 
-    def __init__(self, say: Say, check: Callable[[str], None] = lambda _: None) -> None:
-        """`check` is asked about what the step says that it makes its value of."""
+    def __init__(
+        self, say: Say, check: Callable[[str], None] = lambda _: None, expect: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """`check` is asked about what the step says that it makes its value of; `expect` is told how long it takes."""
         self.say = say
+        self.expect = expect
         self._check = check
         self.cached = False
         self.good = True
@@ -61,6 +64,7 @@ class Node(Generic[T]):
         self.state = State.WAITING
         self.began = 0.0  # of time.monotonic()
         self.seconds = 0.0
+        self.expected_s: float | None = None  # where the step itself knows better than its history
         self.cached = False
         self.error: HarnessError | None = None
         self._work = work
@@ -206,6 +210,7 @@ class Graph:
         report = Report(
             lambda text: self._emit(Event(EventKind.PROGRESS, node.name, text)),
             lambda identity: self._advice.check(node, identity),
+            lambda seconds: setattr(node, "expected_s", seconds),
         )
         self._emit(Event(EventKind.STARTED, node.name, last_s=self._advice.last_s(node.name)))
         state = State.DONE

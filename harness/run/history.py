@@ -15,6 +15,9 @@ from statistics import fmean
 
 from harness.model import StepTime
 
+BOOT = "boot"
+"""What is remembered of a guest's boot, as if it were a command."""
+
 LEAST_S = 0.5
 """Less is no work but a look into the cache, and nobody waits for it."""
 
@@ -48,6 +51,11 @@ class History:
             return None
         bare = name[found.end() :]
         return self._of_patches.get(bare, self._seconds.get(bare))
+
+    def commands_s(self, target: str, commands: Iterable[str]) -> float | None:
+        """How long a guest of a target takes to boot and to run these; None where none has ever booted."""
+        boot = self._seconds.get(name_of_command(target, BOOT))
+        return None if boot is None else boot + sum(self.command_s(target, command) for command in commands)
 
     def command_s(self, target: str, command: str) -> float:
         """How long a command took last time in a guest of a target; 0 for one that was too short, or never run."""

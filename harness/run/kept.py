@@ -18,11 +18,11 @@ from harness.guest.accel import choose_accel
 from harness.host.cache import Cache
 from harness.model import Case, Outcome, TargetResult
 from harness.report import results
+from harness.run.answers import is_the_kernel_s
 from harness.run.own import own_digest
 from harness.run.steps import Steps
 from harness.run.suites import Prepared
 from harness.run.targets import Target
-from harness.verdict.judge import LEFT_OUT
 
 _FORMAT = 1
 _RECORD = "result.json"
@@ -99,8 +99,7 @@ def keep_cases(stored: Cache, kind: str, name: str, cases: Sequence[Case], notes
 def keep(stored: Cache, kind: str, name: str, result: TargetResult, directory: Path) -> None:
     """Keep the result of a target if all of it is the kernel's doing."""
     cases = [case for suite in result.suites for case in suite.cases]
-    left_out = any(case.message.startswith(LEFT_OUT) for case in cases)
-    if not result.boots or left_out or any(case.outcome is Outcome.ERROR for case in cases):
+    if not result.boots or not is_the_kernel_s(cases):
         return
 
     def fill(entry: Path) -> None:

@@ -194,7 +194,8 @@ class MutantSteps:
         result = kept.load(self._cache, KIND, key, directory)
         if result is None:
             enough = self._enough(clean) if subject.mutant is not None and not self._everything else None
-            tester = replace(own.tester, complaint_is_enough=enough is not None and verdict.Clean.of(clean).silent)
+            short = enough is not None and verdict.Clean.of(clean).silent
+            tester = replace(own.tester, ends_at=(lambda found: not found.timing) if short else None)
             result = target_result(target, tester.perform(target, prepared, report, enough))
             kept.keep(self._cache, KIND, key, result, directory)
         else:

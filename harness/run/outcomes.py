@@ -10,7 +10,7 @@ from harness.errors import Cancelled, HarnessError, LeftOut
 from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, StepTime, SuiteResult, TargetResult
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
-from harness.run.history import name_of_command
+from harness.run.history import BOOT, name_of_command
 from harness.run.target import TargetAccount
 from harness.run.targets import Target, first_error
 from harness.run.tasks import by_suite
@@ -70,9 +70,12 @@ def left_out(nodes: Sequence[Node[Any]], targets: Sequence[Target]) -> tuple[str
 
 
 def command_times(targets: Sequence[Target]) -> Iterator[StepTime]:
-    """How long commands took in guests."""
+    """How long guests took to boot, and commands in them."""
     for target in targets:
         account = account_of(target)
+        by_ssh = account.boots if account is not None and account.exact is None else []
+        for boot in [boot for boot in by_ssh if boot.outcome is Outcome.PASS][:1]:
+            yield StepTime(name_of_command(target.name, BOOT), boot.total_s, cached=False)
         for title, seconds in account.seconds.items() if account is not None else ():
             yield StepTime(name_of_command(target.name, title), seconds, cached=False)
 
@@ -80,7 +83,7 @@ def command_times(targets: Sequence[Target]) -> Iterator[StepTime]:
 def account_of(target: Target) -> TargetAccount | None:
     """What became of a target's commands; of exact guests also where not all seeds came to their end."""
     whole = done(target.test)
-    runners = [found for found in map(done, target.seeds) if found is not None and found.tasks]
+    runners = [found for found in map(done, target.seeds) if found is not None and (found.tasks or found.boots)]
     return AllSeeds(runners) if whole is None and runners else whole
 
 

@@ -18,7 +18,6 @@ from harness.model import (
     AppliedTree,
     Baseline,
     Blame,
-    Build,
     Case,
     KnownFailure,
     Outcome,
@@ -36,12 +35,13 @@ from harness.run.graph import Node, Report
 from harness.run.outcomes import done, no_result, target_result
 from harness.run.standing import Standing, stand
 from harness.run.steps import Steps, keeps_config
-from harness.run.targets import Target, image_digest, same_kernel
+from harness.run.targets import Target, image_digest
 from harness.verdict.patches import BUILD_CASES, Patch, new_warnings, trace
 
 KIND = "patch"  # of cache entries
 
-_OF_TREES = ("vma", "kselftest")  # suites whose programs are the tree's own: in guests of the whole series alone
+_ON_HOST = ("vma",)  # suites that the host runs of each patch: in guests of the whole series alone
+_OF_TREE = "kselftest"  # whose programs are made of each tree
 
 Ask = Callable[[Target, TargetResult], None]
 """Told of each result, with the target that it is of: whether the base has to be seen."""
@@ -77,10 +77,12 @@ class PatchSteps:
         self._ask = ask
         self._cache = cache
         self._rungs: list[_Rung] = []
+        self._first: dict[tuple[str, str], _Rung] = {}  # that has a result, by target and what the result comes from
 
     def add(self, then: Callable[[], None]) -> None:
         """A step that adds all others, once it is known how many patches there are; `then` adds what comes last."""
         self._steps.follow_each_other()
+        self._steps.take_what_is_known()
 
         def add(report: Report) -> None:
             patches = [patch for patch in self._steps.applied.value.patches if patch.role is PatchRole.SERIES]
@@ -114,7 +116,7 @@ class PatchSteps:
             for rung in self._rungs:
                 rung.steps.add_host_vma()
         for rung in self._rungs if tested else ():
-            if rung is self._rungs[0]:
+            if rung is self._rungs[0] or _OF_TREE in plan.suites:
                 rung.steps.add_programs()
             else:
                 rung.steps.share_programs(self._rungs[0].steps)
@@ -140,7 +142,7 @@ class PatchSteps:
 
         applied = self._steps.add_after(f"{prefix}tree", tree, needs=[self._steps.applied])
         own = self._steps.of_tree(applied, prefix=prefix, directory=directory)
-        suites = tuple(name for name in own.plan.suites if name not in _OF_TREES)
+        suites = tuple(name for name in own.plan.suites if name not in _ON_HOST)
         own.plan = own.plan.model_copy(update={"suites": suites})
         own.tester = replace(own.tester, plan=own.plan)
         return own
@@ -175,14 +177,15 @@ class PatchSteps:
         name = f"result {target.name}"
         if build.image is None:
             return _Found(), own.add(name, lambda _: self._told(target, target_result(target)), always=True)
-        if (earlier := self._of_same_kernel(rung, target, build)) is not None:
+        prepared = [node.value for node in own.prepared[target.arch]]
+        key = kept.key(own, image_digest(build), target, prepared)
+        earlier = self._first.setdefault((target.name, key), rung)
+        if earlier is not rung:
             node = earlier.tested[target.name]
             report.text = f"the kernel of patch {earlier.number}"
             return _Found(earlier.number), own.add(
                 name, lambda _: _borrowed(node.value, target), needs=[node], always=True
             )
-        prepared = [node.value for node in own.prepared[target.arch]]
-        key = kept.key(own, image_digest(build), target, prepared)
         result = kept.load(self._cache, KIND, key, own.layout.directory)
         if result is not None:
             known = _borrowed(result, target)
@@ -197,14 +200,6 @@ class PatchSteps:
             return self._told(target, found)
 
         return _Found(), own.add(name, keep, needs=[target.test], always=True)
-
-    def _of_same_kernel(self, rung: _Rung, target: Target, build: Build) -> _Rung | None:
-        """The first patch that makes the same kernel."""
-        for earlier in self._rungs[: rung.number - 1]:
-            its = done(earlier.steps.target(target.name).build)
-            if its is not None and same_kernel(its, build):
-                return earlier if target.name in earlier.tested else None
-        return None
 
     def _told(self, target: Target, result: TargetResult) -> TargetResult:
         self._ask(target, result)
@@ -232,7 +227,7 @@ class PatchSteps:
             else:
                 hosts, results = tuple(suite for suite in whole.host_suites if suite.suite == "vma"), whole.targets
             suites = (*_checks_of(whole, number), *hosts, *(suite for one in results for suite in one.suites))
-            judged.append(Patch(number, patch.subject, _without(suites, _OF_TREES)))
+            judged.append(Patch(number, patch.subject, _without(suites, _ON_HOST)))
             builds = {one.name: one.build for one in results}
             warnings = tuple(
                 f"{name}: {message.path}:{message.line}: {message.text}"

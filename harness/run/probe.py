@@ -15,10 +15,11 @@ _FILES = ("/proc/vmstat", "/proc/sys/kernel/tainted", "/proc/lockdep_stats")
 
 _REARM = "(echo 1 >/sys/kernel/debug/clear_warn_once) 2>/dev/null && echo armed"
 
-PROBE = (
-    "sh", "-c", "; ".join([*(f"cat {name} 2>/dev/null; echo {_MARK}" for name in _FILES), f"{_REARM}; echo {_MARK}"])
-)  # fmt: skip
-"""One command, for a round trip over SSH costs more than the reading."""
+READING = "; ".join([*(f"cat {name} 2>/dev/null; echo {_MARK}" for name in _FILES), f"{_REARM}; echo {_MARK}"])
+"""The shell commands; what they print is for `parse_probe`."""
+
+PROBE = ("sh", "-c", READING)
+"""The same as one command."""
 
 _PREFIX = "vma_lock_"
 _ALSO = ("pgfault", "pgmajfault")

@@ -45,7 +45,7 @@ from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import base, history
-from harness.run.answers import recall, remember
+from harness.run.answers import keep, known_before, recall, remember
 from harness.run.budget import Account, Advice, Budget
 from harness.run.exact import ExactRunner
 from harness.run.goal import Goal
@@ -57,6 +57,7 @@ from harness.run.suites import (
     DESCRIPTIONS,
     Prepared,
     Workshop,
+    key_on_host,
     prepared_kselftest,
     prepared_vma,
     run_on_host,
@@ -154,6 +155,7 @@ class Steps:
         self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
         self.brief = False
+        self.reuse = False
 
     def follow_each_other(self) -> None:
         """From now on trees follow each other through one work copy, each compiling what it changes of the one before.
@@ -164,11 +166,19 @@ class Steps:
         self.graph.limit("compile", 1)
         self._advice.in_order = frozenset({"compile"})
 
+    def take_what_is_known(self) -> None:
+        """From now on what an earlier run was told by the same program, or the same kernel, is not asked for again.
+
+        That of kernels of other trees, in the same graph, is their own steps' business.
+        """
+        self.reuse = True
+        self.tester = replace(self.tester, reuse=True)
+
     def of_tree(self, applied: Node[AppliedTree], *, prefix: str, directory: Path) -> Steps:
         """The same for another tree, in the same graph; nothing is added yet.  No error of it ends the run."""
         other = copy.copy(self)
         other.applied, other.prefix, other.layout = applied, prefix, Layout(directory)
-        other.tester = replace(self.tester, prefix=prefix, layout=other.layout)
+        other.tester = replace(self.tester, prefix=prefix, layout=other.layout, reuse=False)
         other.targets = [Target(target.arch, target.profile) for target in self.targets]
         other.host_vma, other.prepared = None, {}
         other._checkouts, other.checked = {}, {}
@@ -528,17 +538,27 @@ class Steps:
 
     def _host_vma_of(self, program: Node[VmaProgram]) -> Callable[[Report], SuiteResult]:
         def run(report: Report) -> SuiteResult:
-            place, key = self.layout.directory, program.value.log.parent.name
-            known = recall(SuiteResult, place, "host-vma", key) if self.tester.resumable else None
-            result = known or run_on_host(program.value, self._processes, self.sandbox)
-            if self.tester.resumable and known is None:
-                remember(place, "host-vma", key, result)
-            report.cached = known is not None
+            result, report.cached = self._told_by_host(program.value)
             bad = [case for case in result.cases if case.outcome is not Outcome.PASS]
             report.good, report.text = not bad, f"{len(result.cases) - len(bad)} of {len(result.cases)} passed"
             return result
 
         return run
+
+    def _told_by_host(self, program: VmaProgram) -> tuple[SuiteResult, bool]:
+        """What a program gives on the host, and whether that was known."""
+        place = self.layout.directory
+        key = key_on_host(program, self.sandbox) if self.tester.resumable or self.reuse else ""
+        known = recall(SuiteResult, place, "host-vma", key) if self.tester.resumable else None
+        known = known or (known_before(SuiteResult, self._cache, key) if self.reuse else None)
+        if known is not None:
+            return known, True
+        result = run_on_host(program, self._processes, self.sandbox)
+        if self.reuse and all(case.outcome is not Outcome.TIMEOUT for case in result.cases):
+            keep(self._cache, key, result)
+        if self.tester.resumable:
+            remember(place, "host-vma", key, result)
+        return result, False
 
     # --- limits -----------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from harness.errors import UserError
@@ -15,6 +16,7 @@ from harness.host.sandbox import Sandbox
 from harness.kernel.git import Git, content_of
 from harness.model import AppliedTree, Arch, Case, Command, CommandResult, Outcome, Payload, SuiteResult
 from harness.run.content import TreeContent
+from harness.run.own import own_digest
 from harness.run.tasks import wanted
 from harness.suites import bench, faults, hazards, kselftest, sizes, vma
 from harness.suites.kselftest_programs import KselftestBuilder, Selftests
@@ -141,6 +143,13 @@ def prepared_kselftest(selftests: Selftests, patterns: Sequence[str]) -> Prepare
     )  # fmt: skip
     suite = kselftest.KselftestSuite(tuple(selftests.programs)) if selftests.programs else None
     return Prepared(kselftest.NAME, suite, kselftest.payload(selftests.programs), cases)
+
+
+def key_on_host(program: VmaProgram, sandbox: Sandbox) -> str:
+    """Names all that the host's result of a program comes from."""
+    made = program.program.read_bytes() if program.program is not None else program.log.read_bytes()
+    parts = (made, *(word.encode() for word in (*program.tests, sandbox.mode, own_digest())))
+    return sha256(b"\0".join(parts)).hexdigest()[:40]
 
 
 def run_on_host(program: VmaProgram, processes: Processes, sandbox: Sandbox) -> SuiteResult:

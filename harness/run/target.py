@@ -19,9 +19,10 @@ from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
 from harness.model import Arch, Boot, Case, CommandResult, Exact, Finding, Outcome, Tries
 from harness.run.answers import Answered
-from harness.run.probe import PROBE, KernelState, parse_probe
+from harness.run.hearing import Heard, hear, lines_after
+from harness.run.probe import PROBE, READING, KernelState, parse_probe
 from harness.run.tasks import Task, not_run
-from harness.verdict import console, infra, judge
+from harness.verdict import infra, judge
 from harness.verdict.tries import merged
 
 MAX_BOOTS = 6
@@ -40,7 +41,9 @@ class LiveGuest(Protocol):
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult: ...
 
-    def mark(self, text: str) -> None: ...
+    def run_marked(
+        self, argv: Sequence[str], name: str, then: str, *, timeout_s: float
+    ) -> tuple[CommandResult, str]: ...
 
     def console_text(self) -> str: ...
 
@@ -239,6 +242,11 @@ class TargetRunner:
             done=self._done,
         )  # fmt: skip
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Titles of the commands that are to be run."""
+        return tuple(task.title for task in self._left)
+
     def _save(self) -> None:
         if self._keep is not None:
             self._keep(self._answered())
@@ -301,7 +309,7 @@ class TargetRunner:
         self.boots.append(boot)
         if ahead := infra.clock_ahead(guest.console_text(), boot.total_s):
             raise InfraError(f"the guest cannot be believed: {ahead}", fix="give the host less to do, or fewer guests")
-        findings = self._listen(guest)
+        findings = self._listen(guest).findings
         name = "boot" if number == 1 else f"boot-{number}"
         case = replace(judge.judge_boot(name, boot, findings), log=boot.console)
         if boot.outcome is not Outcome.PASS:
@@ -380,42 +388,37 @@ class TargetRunner:
             if after is None:
                 return
             before = after
-        if late := self._listen(guest):
+        if late := self._listen(guest).findings:
             self._complain(late)
             self._save()
 
     def _probe(self, guest: LiveGuest) -> KernelState:
-        shown = guest.run(PROBE, timeout_s=PROBE_S)
-        try:
-            return parse_probe(shown.stdout)
-        except ValueError as error:
-            raise GuestLost(str(error), reason="ssh", detail=shown.stderr) from error
+        return _state(guest.run(PROBE, timeout_s=PROBE_S).stdout)
 
-    def _listen(self, guest: LiveGuest) -> tuple[Finding, ...]:
-        """What the kernel has complained of since it was last listened to."""
-        findings = console.scan(lines_after(guest.console_text(), self._heard), first_line=self._heard + 1)
-        if findings:  # a report that is still being printed is waited for
+    def _listen(self, guest: LiveGuest, name: str = "") -> Heard:
+        """What has been said since it was last listened to, the kernel's complaints found in it.
+
+        What it said between two commands is the earlier one's, or nobody's, and not that of `name`, which came next.
+        """
+        heard = hear(lines_after(guest.console_text(), self._heard), self._heard + 1, name)
+        if heard.late or heard.findings:  # a report that is still being printed is waited for
             guest.settle()
-            findings = console.scan(lines_after(guest.console_text(), self._heard), first_line=self._heard + 1)
+            heard = hear(lines_after(guest.console_text(), self._heard), self._heard + 1, name)
         self._heard = guest.console_text().count("\n")
-        return findings
+        return heard
 
     def _perform(self, guest: LiveGuest, task: Task, before: KernelState) -> KernelState | None:
         """Run one command and judge it; None when nothing more can be run in this guest."""
-        suite, command = task.suite, task.command
-        self._say(f"{suite.name} {command.name}")
+        suite, command, name = task.suite, task.command, f"{task.suite.name} {task.command.name}"
+        self._say(name)
         started = time.monotonic()
         lost: GuestLost | None = None
         after: KernelState | None = None
         cases: tuple[Case, ...] = ()
         try:
-            guest.mark(f"vmaharness: {suite.name} {command.name}")
-            if self._too_late(guest):
-                self._left.insert(0, task)
-                return None
-            cases = suite.parse(command, guest.run(command.argv, timeout_s=command.timeout_s))
-            guest.mark(f"vmaharness: end of {suite.name} {command.name}")  # what was said before is on the console now
-            after = self._probe(guest)
+            result, reading = guest.run_marked(command.argv, name, READING, timeout_s=command.timeout_s)
+            cases = suite.parse(command, result)
+            after = _state(reading)
         except GuestLost as error:
             lost = error
             guest.settle()
@@ -423,10 +426,14 @@ class TargetRunner:
             cases = tuple(Case(suite.name, name, Outcome.CRASH, message="no result") for name in command.cases)
         if len(cases) == 1 and not cases[0].seconds:
             cases = (replace(cases[0], seconds=round(time.monotonic() - started, 3)),)
-        heard = lines_after(guest.console_text(), self._heard)
-        findings = self._listen(guest)
-        name = f"{suite.name} {command.name}"
-        blamed = lost is not None and infra.may_be(lost.reason, lost.what, findings, heard)
+        heard = self._listen(guest, name)
+        findings = heard.findings
+        if heard.late:
+            self._complain(heard.late)
+            if judge.guest_is_spent(heard.late, None):  # nothing should have been run in it any more
+                self._left.insert(0, task)
+                return None
+        blamed = lost is not None and infra.may_be(lost.reason, lost.what, findings, heard.text)
         if blamed and lost is not None and self._blame_machine(name, lost.what):
             self._left.insert(0, task)
             return None
@@ -454,17 +461,6 @@ class TargetRunner:
         self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)
         self._last = task.title
 
-    def _too_late(self, guest: LiveGuest) -> bool:
-        """What the kernel said between two commands is the earlier one's, or nobody's, and not the next one's.
-
-        True when nothing more should be run in this guest.
-        """
-        late = self._listen(guest)
-        if not late:
-            return False
-        self._complain(late)
-        return bool(judge.guest_is_spent(late, None))
-
     def _complain(self, late: Sequence[Finding]) -> None:
         boot = self.boots[-1]
         case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late)
@@ -491,6 +487,9 @@ def _key(case: Case) -> tuple[str, str]:
     return case.suite, case.name
 
 
-def lines_after(text: str, number: int) -> str:
-    """What follows the first `number` lines."""
-    return text.split("\n", number)[-1] if text.count("\n") >= number else ""
+def _state(reading: str) -> KernelState:
+    """Raises GuestLost when it is not whole: a guest that cannot say how it is is none to go on with."""
+    try:
+        return parse_probe(reading)
+    except ValueError as error:
+        raise GuestLost(str(error), reason="ssh", detail=reading[-400:]) from error

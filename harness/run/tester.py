@@ -21,7 +21,7 @@ from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.decode import Decoder
 from harness.kernel.kconfig import asks_to_be_without
-from harness.model import Build, Case, GuestConfig, Outcome
+from harness.model import Build, Case, Finding, GuestConfig, Outcome
 from harness.plan.model import Plan
 from harness.report.files import Layout
 from harness.run.answers import Answers
@@ -32,10 +32,10 @@ from harness.run.history import History
 from harness.run.own import own_digest
 from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner
-from harness.run.targets import Target, first_error
+from harness.run.targets import Target, first_error, image_digest
 from harness.run.tasks import Task, select
 from harness.suites.suite import ExactSuite
-from harness.verdict.console import is_complaint, is_fatal
+from harness.verdict.console import is_complaint, is_fatal, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ class Tester:
     emit: Emit
     prefix: str = ""  # of the steps' names
     order: Callable[[Task], int] | None = None  # of the commands; None: as their suites have them
-    complaint_is_enough: bool = False  # a guest ends at the kernel's first complaint, whatever its command does then
+    ends_at: Callable[[Finding], bool] | None = None  # what a guest ends at, whatever its command does then
     budget: Budget = field(default_factory=lambda: Budget(None))
     history: History = field(default_factory=lambda: History({}))
     resumable: bool = False  # whether answers are kept for a run that continues this one
+    reuse: bool = False  # whether they are kept for every run, and what others were answered is taken
 
     def config_of(self, target: Target) -> GuestConfig:
         """The guests of a target: as the plan says, and as its kernel needs them."""
@@ -73,12 +74,14 @@ class Tester:
             if death.reason != "complaint":  # which is no news of a guest that is to complain
                 self.emit(Event(EventKind.CONSOLE, step, "\n".join((death.message, *death.last_lines))))
 
+        ends_at = self.ends_at if seed is None else None  # when an exact guest ends is no matter of time
         return Guest(
             arch=target.arch, profile=target.profile.name, image=build.image, rootfs=target.rootfs.value,
             config=replace(self.config_of(target), seed=seed), jobs=jobs, counting=counting,
             console=console or self.layout.console(target.arch, target.profile.name, number),
             processes=self.processes, cache=self.cache, is_fatal=is_fatal, say=say,
-            is_complaint=is_complaint if self.complaint_is_enough else None, on_death=tell,
+            is_complaint=is_complaint if ends_at else None,
+            is_enough=(lambda text: any(map(ends_at, scan(text)))) if ends_at else None, on_death=tell,
         )  # fmt: skip
 
     def _keep(self, target: Target) -> None:
@@ -134,7 +137,7 @@ class Tester:
         try:
             if build.outcome is not Outcome.PASS:
                 runner.give_up("the kernel was not built")
-            elif runner.tasks:
+            elif runner.tasks or not self.plan.suites:  # then the boot is what is wanted
                 runner.run()
         except MissingTool:
             raise
@@ -143,14 +146,14 @@ class Tester:
             runner.give_up(error.what)
         self._finish(target, build, runner, report.say)
         report.good = runner.good
-        report.text = runner.account if runner.tasks else "no command is asked for at this seed"
+        report.text = runner.account if runner.boots else "no command is asked for at this seed"
         return runner
 
     def put_together(self, target: Target, prepared: Sequence[Prepared], report: Report) -> TargetAccount:
         """What the seeds of a target came to."""
         target.prepared = tuple(prepared)
         runners = [node.value for node in target.seeds]
-        found = AllSeeds([one for one in runners if one.tasks], unseedable(target.prepared))
+        found = AllSeeds([one for one in runners if one.tasks or one.boots], unseedable(target.prepared))
         report.good, report.text = found.good, found.exact.races if found.exact else ""
         self._keep(target)
         return found
@@ -166,7 +169,7 @@ class Tester:
         answers = self._answers(target, tasks)
         runner = TargetRunner(
             target.arch, target.profile.name, tasks, config_digest=build.config_digest, nodes=target.profile.nodes,
-            say=report.say, retries=self.plan.retries, enough=enough or (lambda _: self.budget.spent()),
+            say=report.say, retries=self.plan.retries, enough=enough or self._enough,
             start=lambda number: self.guest(target, number, report.say),
             keep=answers.save if answers is not None else None,
         )  # fmt: skip
@@ -175,6 +178,8 @@ class Tester:
             runner.go_on(answered)
             report.cached = answered.done
         if build.outcome is Outcome.PASS:
+            if (takes := self.history.commands_s(target.name, runner.left)) is not None:
+                report.expect(takes)
             runner.run()
         else:
             runner.give_up("the kernel was not built")
@@ -182,6 +187,11 @@ class Tester:
         self._keep(target)
         report.good, report.text = runner.good, runner.account
         return runner
+
+    def _enough(self, cases: Sequence[Case]) -> str:
+        if self.ends_at is not None and any(self.ends_at(found) for case in cases for found in case.findings):
+            return "what is looked for has been seen"
+        return self.budget.spent()
 
     def _finish(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
         """What a reader must know of the kernel, and call traces with file and line."""
@@ -195,14 +205,16 @@ class Tester:
             return None
         assert target.build is not None and target.rootfs is not None
         config = self.config_of(target)
+        build, name = target.build.value, f"{target.arch}-{target.profile.name}"
+        name += f"-seed{seed}" if seed is not None else ""
         parts = [
-            target.build.value.key, target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
+            name, image_digest(build) if build.image is not None else build.key,
+            target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
             choose_accel(config.accel, target.arch)[0], own_digest(),
             sorted(json.dumps([task.suite.name, *asdict(task.command).values()]) for task in tasks),
         ]  # fmt: skip
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-        name = f"{target.arch}-{target.profile.name}" + (f"-seed{seed}" if seed is not None else "")
-        return Answers(self.layout.directory, name, key)
+        return Answers(self.layout.directory, name, key, self.cache if self.reuse else None)
 
     def _decode(self, target: Target, build: Build, runner: TargetRunner, say: Say) -> None:
         """Give the call traces of what was found file and line, as far as the kernel and its tree can tell."""

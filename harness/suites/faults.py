@@ -21,9 +21,8 @@ In the workloads marked as such all do, but for those that meet a writer (in a r
 far below, so that it tells "falls back always" from "falls back more often", which is for the metrics to show.
 """
 
-PRICED_OPS = 128
 PRICED_REPEAT = 26
-"""Pages of a repetition, and repetitions, that are short enough to come to their end between two ticks."""
+"""Repetitions that a price is made of, the discarded ones included."""
 
 _TIMEOUT_S = 10.0  # 20 times what the longest case takes on hardware
 
@@ -35,18 +34,18 @@ class Workload:
     name: str
     by_vma_lock: bool
     is_race: bool = False
-    slow: bool = False  # an operation takes so long that a quarter of the pages is enough for a price
+    priced: int = 128  # pages of a repetition that is to be priced, which must come to its end between two ticks
 
 
 WORKLOADS = (
     Workload("anon", True),
     Workload("shared", True),
-    Workload("file-read", True),
+    Workload("file-read", True, priced=1024),  # a fault maps 16 of them
     Workload("file-write", True),
     Workload("cow", True),
     Workload("refault", True),
     Workload("stack", False),  # the address is in no VMA yet: vma_lock_abort, then mmap_lock
-    Workload("uffd", False, slow=True),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
+    Workload("uffd", False, priced=32),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
     Workload("race.mmap", True, is_race=True),
     Workload("race.munmap", True, is_race=True),
     Workload("race.mprotect", True, is_race=True),
@@ -61,17 +60,13 @@ class FaultsSuite:
     program: str = GUEST_PROGRAM
     name: str = "faults"
     seed: int | None = None  # of an exact guest
-    ops: int | None = None  # pages of a thread in a repetition; None: as many as each workload has by itself
-    repeat: int | None = None
-    races: bool = True  # whether those are run, too
+    is_priced: bool = False  # many short repetitions of what is no race
 
     def commands(self, arch: Arch, smp: int) -> tuple[Command, ...]:
         """A race has a writer beside its faulting threads, of which there are at least two."""
         commands = []
-        for workload in (one for one in WORKLOADS if self.races or not one.is_race):
-            ops = self.ops // 4 if self.ops is not None and workload.slow else self.ops
-            given = (("--ops", ops), ("--repeat", self.repeat))
-            amount = tuple(word for name, value in given if value is not None for word in (name, str(value)))
+        for workload in (one for one in WORKLOADS if not (self.is_priced and one.is_race)):
+            amount = ("--ops", str(workload.priced), "--repeat", str(PRICED_REPEAT)) if self.is_priced else ()
             counts = (max(2, smp - 1),) if workload.is_race else tuple(dict.fromkeys((1, smp)))
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"
@@ -82,8 +77,8 @@ class FaultsSuite:
         return tuple(commands)
 
     def priced(self) -> FaultsSuite:
-        """The same with many short repetitions, to be compared one by one: a tick of the timer is longer."""
-        return replace(self, ops=PRICED_OPS, repeat=PRICED_REPEAT, races=False)
+        """The same with many short repetitions, to be compared one by one."""
+        return replace(self, is_priced=True)
 
     def at_seed(self, seed: int) -> FaultsSuite:
         """The same with contents, choices and noise of this seed."""

@@ -117,6 +117,11 @@ def is_called(finding: Finding, wanted: str) -> bool:
     return fnmatchcase(f"{finding.type}: {finding.title}", wanted) or finding.fingerprint == wanted
 
 
+def says(finding: Finding, names: Iterable[str]) -> bool:
+    """Whether a finding is one of these."""
+    return any(is_called(finding, name) for name in names)
+
+
 def sought_of(suite: SuiteResult, case: Case, findings: Sequence[Finding] = ()) -> Sought:
     """What to look for to see this failure again."""
     rung = Rung.HOST if suite.arch == "host" else Rung.GUEST

@@ -106,7 +106,11 @@ def test_resume_takes_nothing_beside_it(place: Path, invoke: Invoke) -> None:
     done = invoke("bisect", "--resume", "here", "--build", engine=FakeEngine())
     assert (done.exit_code, "from the log" in done.stderr) == (2, True)
     done = invoke("bisect", "--resume", "nowhere", engine=FakeEngine())
-    assert (done.exit_code, "is not a directory" in done.stderr, (place / "nowhere").exists()) == (2, True, False)
+    assert (done.exit_code, "is no directory of a search" in done.stderr, (place / "nowhere").exists()) == (
+        2,
+        True,
+        False,
+    )
 
 
 # --- git bisect run -------------------------------------------------------------------------------------------

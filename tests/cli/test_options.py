@@ -64,7 +64,7 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow", "exact": True, "seeds": [2, 3, 4],
         "guest": {"accel": "tcg", "machine": "q35", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.5,
                   "command_s": 2.0, "silence_s": 3.0},
-        "bench": {"mode": "exact", "fail": [], "same": 0.1, "again": 1, "moved": True, "boots": 10},
+        "bench": {"mode": "exact", "fail": [], "same": 0.1, "again": 1, "moved": True, "where": True, "boots": 10},
         "jobs": 5, "sandbox": False, "repair": True, "out": f"{place}/there", "keep": True,
     }  # fmt: skip
 

@@ -69,6 +69,13 @@ LOOKS_UP_WITHOUT_RCU = {
     )
 }  # fmt: skip
 """Lockdep says so during boot."""
+WARNS_AT_BOOT = {
+    "mm/vmstat.c": appended(
+        "\nstatic int __init vmaharness_warns(void)\n{\n\tWARN_ON(1);\n\treturn 0;\n}\n"
+        "late_initcall(vmaharness_warns);\n"
+    )
+}
+"""With any configuration."""
 NOW_AND_THEN = {
     "mm/vmstat.c": appended(
         "\n#include <linux/random.h>\nstatic int __init vmaharness_now_and_then(void)\n{\n"

@@ -35,6 +35,7 @@ class Bench:
         self.rootfs = Rootfs(Arch.X86_64, image, len(self.base), "digest", ())
         self.config = GuestConfig(boot_s=20.0, command_s=20.0, silence_s=20.0)
         self.is_complaint: Callable[[str], bool] | None = None
+        self.is_enough: Callable[[str], bool] | None = None
         self.deaths: list[Death] = []
         self.died = threading.Event()
         self.sshd = SshServer(self.segment)
@@ -61,6 +62,7 @@ class Bench:
             cache=self.cache,
             is_fatal=is_fatal,
             is_complaint=self.is_complaint,
+            is_enough=self.is_enough,
             say=lambda _text: None,
             on_death=self.on_death,
             accel=(accel, "a test"),

@@ -40,10 +40,11 @@ def mark(name: str, lane: int = 0) -> str:
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("plugin") / "host"
     sources = [path for path in SOURCES.glob("*.c") if path.name != "ask.c"]
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined,address", "-fno-sanitize-recover",
-         f"-DAPI={request.param}", f"-I{SOURCES}", "-o", made, HOST, *sources], check=True,
-    )  # fmt: skip
+    argv: list[str | Path] = [
+        "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined,address", "-fno-sanitize-recover",
+        f"-DAPI={request.param}", f"-I{SOURCES}", "-o", made, HOST, *sources,
+    ]  # fmt: skip
+    subprocess.run(argv, check=True)
     return made
 
 

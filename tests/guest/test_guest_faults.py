@@ -218,13 +218,32 @@ def test_a_guest_that_is_to_end_at_its_first_complaint(bench: Bench, monkeypatch
     with bench.guest() as guest:
         guest.boot()
         started = time.monotonic()
-        with pytest.raises(GuestLost, match="after the kernel's first complaint") as caught:
+        with pytest.raises(GuestLost, match="after what the kernel complained of") as caught:
             guest.run(["suite"], timeout_s=100)
         lost_s = time.monotonic() - started
         assert "the rest" in guest.console_text()
     assert caught.value.reason == "complaint"
     assert 0.3 <= lost_s < 50
     assert bench.left_over() == []
+
+
+def test_a_guest_goes_on_after_complaints_that_are_not_enough(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaining(bench, monkeypatch, 0.2)
+    bench.is_enough = lambda text: "WARNING: two" in text
+    asked: list[float] = []
+
+    def handler(channel: paramiko.Channel, command: str) -> None:
+        bench.qemu.play({"console": "WARNING: one\n"})
+        time.sleep(1)
+        asked.append(time.monotonic())
+        playing(bench, {"console": "WARNING: two\n"})(channel, command)
+
+    bench.sshd.handlers["suite"] = handler
+    with bench.guest() as guest:
+        guest.boot()
+        with pytest.raises(GuestLost, match="after what the kernel complained of"):
+            guest.run(["suite"], timeout_s=100)
+        assert asked, "the first complaint did not end it"
 
 
 def test_a_boot_with_a_complaint_that_does_not_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

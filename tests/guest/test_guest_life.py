@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import threading
 from pathlib import Path
 
@@ -101,22 +103,51 @@ def test_a_flood_is_drained_and_kept_within_bounds(bench: Bench) -> None:
     assert len(result.stdout) < KEEP_BYTES + 100
 
 
-def test_read_and_mark(bench: Bench) -> None:
+def test_read(bench: Bench) -> None:
     bench.sshd.handlers["cat -- /proc/vmstat"] = finish(0, b"vma_lock_success 5\n")
     bench.sshd.handlers["cat"] = finish(1, b"", b"cat: no such file\n")
-    bench.sshd.handlers["sh -c"] = finish(0)
     with bench.guest() as guest:
         guest.boot()
         assert guest.read("/proc/vmstat") == "vma_lock_success 5\n"
         with pytest.raises(InfraError, match="cannot read /nowhere in the guest") as caught:
             guest.read("/nowhere")
-        guest.mark("case 'one'")
     assert caught.value.detail == "cat: no such file"
-    assert bench.sshd.commands[-1] == """sh -c 'echo "$1" >/dev/kmsg' mark '<1>case '"'"'one'"'"''; exit $?"""
 
 
-def test_a_mark_is_waited_for_on_the_console(bench: Bench) -> None:
-    """What the kernel said before the mark is on the console when `mark` returns, however far that lags behind SSH."""
+def in_shell(bench: Bench, log: Path, channel: paramiko.Channel, command: str) -> None:
+    """What a guest's shell does with a command; its kernel log is a file."""
+    script = command.replace(">/dev/kmsg", f">>{shlex.quote(str(log))}")
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
+    finish(done.returncode, done.stdout, done.stderr)(channel, command)
+
+
+def test_a_command_runs_between_its_marks_and_is_told_apart_from_what_follows(bench: Bench) -> None:
+    log = bench.directory / "kmsg"
+    bench.sshd.handlers["echo"] = lambda channel, command: in_shell(bench, log, channel, command)
+    with bench.guest() as guest:
+        guest.boot()
+        argv = ["sh", "-c", "printf 'no end of line'; echo oops >&2; exit 3"]
+        result, after = guest.run_marked(argv, "case 'one'", "echo counters; echo more", timeout_s=60)
+        assert (result.exit_code, result.stdout, result.stderr) == (3, "no end of line", "oops\n")
+        assert after == "counters\nmore\n"
+        killed, after = guest.run_marked(["sh", "-c", "echo it; kill -9 $$"], "two", "echo still", timeout_s=60)
+        assert (killed.exit_code, killed.stdout, after) == (137, "it\n", "still\n")
+        silent, _ = guest.run_marked(["true"], "three", "true", timeout_s=60)
+        assert silent.stdout == ""
+    marks = [f"<1>vmaharness: {what}" for what in ("case 'one'", "end of case 'one'", "two", "end of two")]
+    assert log.read_text().splitlines()[:4] == marks
+
+
+def test_a_shell_that_ends_in_the_middle_gives_no_result(bench: Bench) -> None:
+    bench.sshd.handlers["echo"] = finish(0, b"16 of 16 passed\n")
+    with bench.guest() as guest:
+        guest.boot()
+        with pytest.raises(GuestLost, match="the shell of vma vma did not come to its end"):
+            guest.run_marked(["vma"], "vma vma", "true", timeout_s=60)
+
+
+def test_an_end_mark_is_waited_for_on_the_console(bench: Bench) -> None:
+    """What the kernel said before it is on the console then, however far that lags behind SSH."""
     lagging: list[threading.Timer] = []
 
     def late(guest_console: Path) -> None:
@@ -126,12 +157,12 @@ def test_a_mark_is_waited_for_on_the_console(bench: Bench) -> None:
     def handler(channel: paramiko.Channel, command: str) -> None:
         lagging.append(threading.Timer(0.2, late, [bench.directory / "out" / "console-x86_64-lockdep.log"]))
         lagging[0].start()
-        finish(0)(channel, command)
+        in_shell(bench, bench.directory / "kmsg", channel, command)
 
-    bench.sshd.handlers["sh -c"] = handler
+    bench.sshd.handlers["echo"] = handler
     with bench.guest() as guest:
         guest.boot()
-        guest.mark("vmaharness: end of it")
+        guest.run_marked(["true"], "it", "true", timeout_s=60)
         assert "a report" in guest.console_text()
     lagging[0].join()
 

@@ -191,7 +191,7 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "exact: true\nseeds: [1, 5..7]\n"
         "guest: {accel: tcg, machine: virt, smp: 4, memory: 2G, cmdline: a=b c, boot_s: 1,"
         " command_s: 2.5, silence_s: 3}\n"
-        "bench: {mode: clock, fail: slower > 1 %, same: 0.05, again: 2, moved: false, boots: 20}\n"
+        "bench: {mode: clock, fail: slower > 1 %, same: 0.05, again: 2, moved: false, where: false, boots: 20}\n"
         "repair: true\njobs: 3\nsandbox: false\nout: results\nkeep: true\n"
     )
     loaded = load_plan(plan, cwd=Path("/nowhere"))
@@ -208,7 +208,10 @@ def test_a_plan_of_everything(tmp_path: Path) -> None:
         "exact": True, "seeds": [1, 5, 6, 7],
         "guest": {"accel": "tcg", "machine": "virt", "smp": 4, "memory": "2G", "cmdline": "a=b c", "boot_s": 1.0,
                   "command_s": 2.5, "silence_s": 3.0},
-        "bench": {"mode": "clock", "fail": ["slower > 1 %"], "same": 0.05, "again": 2, "moved": False, "boots": 20},
+        "bench": {
+            "mode": "clock", "fail": ["slower > 1 %"], "same": 0.05, "again": 2, "moved": False, "where": False,
+            "boots": 20,
+        },
         "repair": True, "jobs": 3, "sandbox": False, "out": f"{tmp_path}/results", "keep": True,
     }  # fmt: skip
     assert loaded.guest.to_config() == GuestConfig(

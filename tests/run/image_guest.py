@@ -62,11 +62,13 @@ class ImageGuest:
     """A guest of the fake kernel: `defect_CASE_KIND` in its image says what goes wrong in which case."""
 
     booted: ClassVar[list[Path]] = []
+    lost: ClassVar[list[str]] = []  # why each that hung was ended
 
     def __init__(
-        self, *, image: Path, console: Path, profile: str, is_complaint: Callable[[str], bool] | None, **_: Any
-    ) -> None:
-        self._console, self._profile, self._is_complaint = console, profile, is_complaint
+        self, *, image: Path, console: Path, profile: str, is_complaint: Callable[[str], bool] | None,
+        is_enough: Callable[[str], bool] | None, **_: Any,
+    ) -> None:  # fmt: skip
+        self._console, self._profile, self._is_complaint, self._is_enough = console, profile, is_complaint, is_enough
         self._number = 0
         found = re.findall(rb"defect_([a-z]+)_([a-z]+)\0", image.read_bytes())
         self._defects = {case.decode(): kind.decode() for case, kind in found}
@@ -105,10 +107,12 @@ class ImageGuest:
         with self._console.open("a") as console:
             console.write(said)
         heard = self._is_complaint is not None and any(map(self._is_complaint, said.splitlines()))
-        raise GuestLost("no end", reason="complaint" if heard else "deadline")
+        enough = heard and self._is_enough is not None and self._is_enough(self.console_text())
+        ImageGuest.lost.append("complaint" if enough else "deadline")
+        raise GuestLost("no end", reason=ImageGuest.lost[-1])
 
-    def mark(self, text: str) -> None:
-        return None
+    def run_marked(self, argv: Sequence[str], name: str, then: str, *, timeout_s: float) -> tuple[CommandResult, str]:
+        return self.run(argv, timeout_s=timeout_s), self.run(PROBE, timeout_s=timeout_s).stdout
 
     def console_text(self) -> str:
         return self._console.read_text()
@@ -160,6 +164,7 @@ class Bench:
         directory = self.directory / f"out{self.runs}"
         directory.mkdir()
         ImageGuest.booted.clear()
+        ImageGuest.lost.clear()
         return directory
 
     def run(self, *, goal: Goal = Goal.RUN, **plan: Any) -> RunResult:

@@ -93,6 +93,7 @@ class Pricing(Bench):
                     "seeds": "1..3", "guest": {"accel": "tcg", "memory": "128M", "smp": 1}}  # fmt: skip
         if series:
             settings["series"] = str(series)
+        plan["bench"] = {"where": False, **plan.get("bench", {})}
         published: list[RunResult] = []
         result = pipeline.run_bench(
             self.plan(**settings | plan), directory=self.out(), processes=self.processes, cache=self.cache,

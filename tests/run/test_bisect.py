@@ -339,6 +339,24 @@ def test_the_budget_of_a_run_is_not_that_of_a_search(bench: Searches) -> None:
     assert found(bench.bisect(2, budget="1s", **CASE)) == [1]
 
 
+def test_a_guest_that_hangs_is_not_waited_for_once_its_complaint_is_known(bench: Searches) -> None:
+    bench.series(5, 3, defect="cow_hangs")
+    result = bench.bisect(5, **CASE)
+    assert (found(result), result.proven) == ([3], True)
+    assert ImageGuest.lost[0] == "deadline", "what is looked for is not known before"
+    assert set(ImageGuest.lost[1:]) == {"complaint"}
+    result = bench.bisect(5, Order(finding="warning: *do_fault*"))
+    assert (found(result), set(ImageGuest.lost)) == ([3], {"complaint"})
+
+
+def test_another_complaint_than_the_one_that_is_looked_for_ends_no_guest(bench: Searches) -> None:
+    bench.series(3, 2, defect="cow_hangs")
+    first = bench.bisect(3, Order(finding="warning: *do_fault*"), **CASE)
+    assert first.sought is not None
+    other = bench.bisect(3, Order(finding="kasan: *"), **CASE)
+    assert (other.end, set(ImageGuest.lost)) == (BisectEnd.TIP_GOOD, {"deadline"})
+
+
 def test_the_rate_and_the_runs_can_be_said(bench: Searches) -> None:
     bench.series(2, 2)
     assert bench.bisect(2, Order(rate=Tries(1, 2)), **CASE).runs == 5
@@ -526,6 +544,21 @@ def test_one_thing_must_be_looked_for(bench: Searches, order: Order, plan: dict[
     bench.series(2, 1)
     with pytest.raises(UserError, match=r"nothing is said|exclude each other"):
         bench.bisect(2, order, **plan)
+
+
+def test_a_case_of_no_suite_is_refused_before_anything_is_built(bench: Searches) -> None:
+    bench.series(2, 1)
+    with pytest.raises(UserError, match=r"no suite has a case that is called fault\.cow"):
+        bench.bisect(2, cases=("fault.cow",))
+    assert built(bench) == []
+
+
+def test_a_case_that_no_program_has_is_looked_for_once(bench: Searches) -> None:
+    bench.series(2, 1)
+    result = bench.bisect(2, cases=("faults.nosuch",))
+    assert result.end is BisectEnd.UNTESTABLE
+    assert result.message.endswith("no case is called faults.nosuch")
+    assert len(ImageGuest.booted) == 1
 
 
 def test_what_is_no_search_cannot_be_resumed(bench: Searches) -> None:

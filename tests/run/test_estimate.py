@@ -40,6 +40,12 @@ def test_what_has_begun_is_nearer_to_its_end_and_never_behind_it() -> None:
     assert seconds([running, late, after], {"a": 10, "b": 10, "c": 3}) == 7
 
 
+def test_a_step_that_knows_better_is_believed() -> None:
+    running = node("a", state=State.RUNNING, began=94.0)
+    running.expected_s = 30.0
+    assert seconds([running], {"a": 10}) == 24
+
+
 def test_what_is_done_counts_for_nothing_and_what_is_unknown_is_counted() -> None:
     done, unknown = node("done", state=State.DONE), node("new")
     found = outlook([done, unknown, node("known", done)], {}, {"known": 4.0}.get)

@@ -128,7 +128,7 @@ class FakeExact:
     def exact_part(self) -> bytes:
         return exact_part(self.console.encode(), ended=self.ended)
 
-    def mark(self, text: str) -> None:
+    def run_marked(self, argv: Any, name: str, then: str, *, timeout_s: float) -> tuple[CommandResult, str]:
         raise AssertionError("marks are the guest's own")
 
     def console_text(self) -> str:

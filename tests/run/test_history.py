@@ -37,3 +37,9 @@ def test_commands_have_names_of_their_own() -> None:
     past = History({name_of_command("arm64 lockdep", "faults.anon"): 3.0})
     assert past.command_s("arm64 lockdep", "faults.anon") == 3.0
     assert past.command_s("x86_64 lockdep", "faults.anon") == 0.0
+
+
+def test_commands_take_as_long_as_they_did_after_a_boot() -> None:
+    history = History({"x86_64 lockdep: boot": 8.0, "x86_64 lockdep: faults.anon.1": 2.0})
+    assert history.commands_s("x86_64 lockdep", ["faults.anon.1", "faults.cow.1"]) == 10.0
+    assert history.commands_s("arm64 lockdep", ["faults.anon.1"]) is None

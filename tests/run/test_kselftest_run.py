@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from harness.host.process import Processes
 from harness.model import Arch, Case, CommandResult, Outcome, Payload, Relation, Rootfs, RunResult
 from tests.kernel.conftest import git
 from tests.run.image_guest import ARCH, Bench, ImageGuest, fake_surroundings
+from tests.run.test_patches import run as run_patches
 
 pytestmark = pytest.mark.skipif(ARCH is not Arch.X86_64, reason="the fake tree's Makefile is asked for x86_64")
 
@@ -23,15 +25,15 @@ GOOD = "TAP version 13\n1..2\nok 1 simple\nok 2 fixed\n"
 
 
 class PrintingGuest(ImageGuest):
-    """Its mremap_test prints `said` of the tree that it was built from."""
+    """Its mremap_test prints `said` of the tree that it was built from, by the directory of its console."""
 
-    said: ClassVar[dict[str, str]] = {"series": GOOD, "base": GOOD}
+    said: ClassVar[dict[str, str]] = {"series": GOOD, "baseline": GOOD}
     ran: ClassVar[list[str]] = []
 
     def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult:
         if not any("kselftest/" in word for word in argv):
             return super().run(argv, timeout_s=timeout_s)
-        said = self.said["base" if "baseline" in self._console.parts else "series"]
+        said = self.said.get(self._console.parent.name, self.said["series"])
         self.ran.append(argv[-1])
         return CommandResult(1 if "not ok" in said else 0, said, "", 0.2)
 
@@ -45,12 +47,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: Processes,
 
     def build_rootfs(arch: Arch, wanted: list[Payload], **_: Any) -> Rootfs:
         payloads.extend(wanted)
-        return replace(rootfs, arch=arch)
+        content = b"".join(file.host_path.read_bytes() for payload in wanted for file in payload.files)
+        return replace(rootfs, arch=arch, digest=sha256(content).hexdigest())
 
     monkeypatch.setattr("harness.run.tester.Guest", PrintingGuest)
     monkeypatch.setattr("harness.run.steps.build_rootfs", build_rootfs)
     monkeypatch.setattr("harness.suites.kselftest_programs.sysroot", lambda *_, **__: libraries)
-    monkeypatch.setattr(PrintingGuest, "said", {"series": GOOD, "base": GOOD})
+    monkeypatch.setattr(PrintingGuest, "said", {"series": GOOD, "baseline": GOOD})
     PrintingGuest.ran.clear()
     tests = clone / "tools/testing/selftests/mm"
     (tests / "Makefile").write_text(MAKEFILE)
@@ -91,7 +94,7 @@ def test_tests_are_built_run_and_told_by_name(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_a_result_is_compared_by_its_own_name(bench: Bench) -> None:
-    PrintingGuest.said["base"] = GOOD.replace("ok 1", "not ok 1")
+    PrintingGuest.said["baseline"] = GOOD.replace("ok 1", "not ok 1")
     PrintingGuest.said["series"] = GOOD.replace("ok 1", "not ok 1").replace("ok 2", "not ok 2")
     result, cases = _run(bench, cases=["kselftest.mremap_test.fixed"])
     assert (cases["mremap_test"].relation, cases["mremap_test.simple"].relation) == (Relation.SAME, Relation.SAME)
@@ -103,8 +106,8 @@ def test_a_result_is_compared_by_its_own_name(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_a_program_that_ends_early_is_worse_than_one_that_fails(bench: Bench) -> None:
-    PrintingGuest.said["base"] = GOOD.replace("ok 1", "not ok 1")
-    PrintingGuest.said["series"] = PrintingGuest.said["base"].replace("ok 2 fixed\n", "")
+    PrintingGuest.said["baseline"] = GOOD.replace("ok 1", "not ok 1")
+    PrintingGuest.said["series"] = PrintingGuest.said["baseline"].replace("ok 2 fixed\n", "")
     result, cases = _run(bench)
     assert (cases["mremap_test"].outcome, cases["mremap_test"].relation) == (Outcome.CRASH, Relation.NEW)
     assert result.outcome is Outcome.FAIL
@@ -117,3 +120,19 @@ def test_results_that_are_no_longer_there_are_gone_with_coverage(bench: Bench) -
     assert result.baseline is not None
     gone = [one.case for one in result.baseline.differences if one.relation is Relation.GONE]
     assert gone == ["mremap_test.fixed"]
+
+
+@pytest.mark.slow
+def test_patch_by_patch_each_tree_has_its_own(bench: Bench) -> None:
+    """The second patch changes tests alone: the kernel is the first one's, what is run in it is not."""
+    (bench.clone / "tools/testing/selftests/mm/mremap_test.c").write_text("int main(void) { return 3; }\n")
+    bench.commit(text="/* better */\n")
+    (bench.clone / "Documentation").mkdir(exist_ok=True)
+    (bench.clone / "Documentation" / "three.rst").write_text("three\n")
+    bench.commit(text="/* better */\n")
+    bench.commit(text="int four;\n")
+    PrintingGuest.said["patch-2"] = GOOD.replace("ok 2", "not ok 2")
+    result = run_patches(bench, 4, suites=["faults", "kselftest"])
+    assert {(blame.number, blame.fixed_by) for blame in result.blames} == {(2, 4)}
+    assert [blame.where.rpartition("kselftest.")[2] for blame in result.blames] == ["mremap_test", "mremap_test.fixed"]
+    assert [[same.number for same in patch.same] for patch in result.per_patch] == [[], [], [2], []]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Arch, Case, Command, CommandResult, Metric, Outcome
-from harness.suites.faults import GUEST_PROGRAM, PRICED_OPS, PRICED_REPEAT, WORKLOADS, FaultsSuite, payload
+from harness.suites.faults import GUEST_PROGRAM, PRICED_REPEAT, WORKLOADS, FaultsSuite, payload
 from harness.suites.programs import sources_of
 from harness.suites.suite import Suite
 
@@ -47,8 +47,9 @@ def test_threads_follow_the_cpus_of_the_guest() -> None:
 
 def test_what_is_priced_is_many_short_repetitions_and_no_race() -> None:
     commands = {one.name: one.argv[1:] for one in FaultsSuite().priced().at_seed(7).commands(Arch.ARM64, 1)}
-    work = ("--ops", str(PRICED_OPS), "--repeat", str(PRICED_REPEAT))
-    assert commands["anon.1"] == ("anon", "--threads", "1", *work, "--clock", "counter", "--seed", "7")
+    for name, ops in (("anon", "128"), ("uffd", "32"), ("file-read", "1024")):
+        work = ("--ops", ops, "--repeat", str(PRICED_REPEAT))
+        assert commands[f"{name}.1"] == (name, "--threads", "1", *work, "--clock", "counter", "--seed", "7")
     assert not any(name.startswith("race.") for name in commands)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.costs import CostReport, Side, Sizes
 from harness.errors import InfraError
 from harness.host.elf import NotElf
 from harness.host.symbols import Symbols, read_symbols
 from harness.kernel.bloat import bloat
+from harness.kernel.structures import structures
 from harness.model import Build, Metric, Outcome, TargetResult
 from harness.report.files import Layout, write_atomic
 from harness.run.bench.steps import BenchSteps
@@ -51,9 +53,20 @@ class Sizing:
         found = Sizes(series.arch, series.profile, text)
         if text.functions:
             found = replace(found, bloat=self._bloat(base, series))
+        found = self._with_structures(found, base, series)
         metrics = [self._metrics(side, name) for side in (Side.BASE, Side.SERIES)]
         report.text = f"code {text.series - text.base:+,} bytes"
         return replace(found, measures=measures(*metrics)) if all(metrics) else found
+
+    def _with_structures(self, found: Sizes, base: Build, series: Build) -> Sizes:
+        """The structures of both kernels, or of none: one alone would be a change that is none."""
+        tester = self._bench.sides[Side.SERIES].steps.tester
+        tools: dict[str, Any] = {"processes": tester.processes, "cache": tester.cache, "sandbox": tester.sandbox}
+        before = structures(base, **tools)
+        after = structures(series, **tools) if before.found else before
+        if not (before.found and after.found):
+            return replace(found, unknown=before.reason or after.reason)
+        return replace(found, before=before.found, after=after.found)
 
     def _bloat(self, base: Build, series: Build) -> Path | None:
         steps = self._bench.sides[Side.SERIES].steps

@@ -55,9 +55,9 @@ class Watching:
         return self._report.changed if self._report.mode is Mode.EXACT and not self._report.void else ()
 
     def _seed(self, target: str) -> int:
-        """The first seed at which all that changed was counted."""
-        counted = [{one.seed for one in price.seeds} for price in self._changed if price.target == target]
-        return next(seed for seed in self._bench.seeds if all(seed in seeds for seeds in counted))
+        """The seed at which most of what changed was counted on both sides, the first of several."""
+        counted = [one.seed for price in self._changed if price.target == target for one in price.seeds]
+        return max(self._bench.seeds, key=counted.count)
 
     def _add(self, name: str, side: Side) -> None:
         steps, seed = self._bench.sides[side].steps, self._seed(name)
@@ -111,13 +111,14 @@ class Watching:
         """The same report with what was found out; where it could not be, a note says why."""
         found, notes = [], []
         for price in self._changed:
-            sides = [done(self._nodes[price.target, side]) for side in _SIDES]
-            if sides[0] is None or sides[1] is None:
+            watched = [done(self._nodes[price.target, side]) for side in _SIDES]
+            base, series = (one.profiles.get(price.metric) if one is not None else None for one in watched)
+            if None in watched:
                 errors = [self._nodes[price.target, side].error for side in _SIDES]
                 notes += [f"where {price.target}: {error.what}" for error in errors if error is not None]
-                continue
-            base, series = (side.profiles.get(price.metric) for side in sides)
-            if base is None or series is None:
+            elif self._seed(price.target) not in [one.seed for one in price.seeds]:
+                notes.append(f"where {price.metric}: it was not counted at seed {self._seed(price.target)}")
+            elif base is None or series is None:
                 notes.append(f"where {price.metric}: its program does not mark what it times")
             else:
                 found.append(self._attribution(price, base, series, layout))

@@ -85,8 +85,9 @@ class Answers:
     def _trial(self, probe: Probe, number: int, seed: int) -> Trial:
         target = f"{self.sought.arch} {self.sought.profile}"
         return Trial(
-            probe.name, probe.make, self.sought.rung, target, self._suites, self._globs, number, seed, self._command
-        )
+            probe.name, probe.make, self.sought.rung, target, self._suites, self._globs, number, seed, self._command,
+            said=self.sought.fingerprints,
+        )  # fmt: skip
 
     def perform(self, wanted: Sequence[tuple[Probe, int, int]]) -> None:
         """Do runs, again where the machine got in the way.  Raises InfraError where it does so time and again."""

@@ -31,7 +31,7 @@ from harness.run.outcomes import target_result
 from harness.run.steps import Steps, keeps_config
 from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
-from harness.verdict.bisect import arches_first
+from harness.verdict.bisect import arches_first, says
 
 KIND = "bisect"  # of cache entries
 
@@ -227,7 +227,10 @@ class Bench:
 
         def keep(_: Report) -> Given:
             result = target_result(target)
-            kept.keep(self._cache, KIND, self._key(run, target, trial), result, run.layout.directory)
+            every = (one for suite in result.suites for case in suite.cases for one in case.findings)
+            seen = any(says(one, trial.said) for one in every)
+            key = self._key(run, target, trial.number, trial.said if seen else ())
+            kept.keep(self._cache, KIND, key, result, run.layout.directory)
             return end.tell(Given(self._judged(result, trial), len(result.boots)))
 
         end.nodes.append(run.add(f"lookup {target.name}", look, needs=[target.build, target.rootfs, *prepared]))
@@ -291,7 +294,8 @@ class Bench:
         run.plan = run.plan.model_copy(
             update={"suites": trial.suites, "cases": trial.cases, "arch": arch, "retries": 0, **seeds}
         )
-        run.tester = replace(run.tester, plan=run.plan)
+        ends_at = (lambda found: says(found, trial.said)) if trial.said else None
+        run.tester = replace(run.tester, plan=run.plan, ends_at=ends_at)
         key = (trial.target, trial.suites)
         if any(suite in _OF_TREES for suite in trial.suites):
             run.add_programs()
@@ -319,17 +323,20 @@ class Bench:
         for arch, nodes in run.prepared.items():
             run.prepared[arch] = [run.add("programs", of(node), needs=[node]) for node in nodes]
 
-    def _key(self, run: Steps, target: Target, trial: Trial) -> str:
+    def _key(self, run: Steps, target: Target, number: int, said: tuple[str, ...]) -> str:
+        """The name of a result; `said`: what its guests may have been ended at, none where they were not."""
         assert target.build is not None
         prepared = [node.value for node in run.prepared[target.arch]]
-        return kept.key(run, image_digest(target.build.value), target, prepared, trial.number)
+        return kept.key(run, image_digest(target.build.value), target, prepared, number, said)
 
     def _known_result(self, run: Steps, target: Target, trial: Trial) -> TargetResult | None:
         """What is known of a kernel without booting it."""
         assert target.build is not None
         if target.build.value.image is None:
             return target_result(target)
-        return kept.load(self._cache, KIND, self._key(run, target, trial), run.layout.directory)
+        keys = (self._key(run, target, trial.number, said) for said in dict.fromkeys(((), trial.said)))
+        found = (kept.load(self._cache, KIND, key, run.layout.directory) for key in keys)
+        return next((result for result in found if result is not None), None)
 
     # --- checkouts of commands --------------------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ def files_of(command: str) -> list[Path]:
     except ValueError:  # quotes that the shell will complain of
         words = command.split()
     named = (Path(word.rstrip(";&|)")) for word in words if word.startswith("/"))
-    return [
-        path for path in dict.fromkeys(named) if len(path.parts) > 2 and path.parts[1] not in _SYSTEM and path.exists()
-    ]
+    return [path for path in dict.fromkeys(named) if len(path.parts) > 2 and not _is_system(path) and path.exists()]
+
+
+def _is_system(path: Path) -> bool:
+    return path.parts[1] in _SYSTEM and not path.is_relative_to("/dev/shm")

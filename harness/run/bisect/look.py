@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.arch import host_arch
-from harness.errors import InfraError
+from harness.errors import InfraError, UserError
 from harness.events import Emit, Event, EventKind
 from harness.model import Rung, Sought, SuiteResult, Verdict
 from harness.report.results import from_json, to_json
@@ -58,7 +58,10 @@ class Looker:
         self.unfit: list[str] = []  # of those, why they could not be tried
 
     def find(self, probe: Probe) -> Sought | None:
-        """The failure that is asked for, as the tree shows it; None where it does not.  Raises InfraError."""
+        """The failure that is asked for, as the tree shows it; None where it does not.
+
+        Raises UserError where nothing can show it, InfraError.
+        """
         order = self._order
         if order.command:
             return self.command_sought(order.command)
@@ -66,10 +69,16 @@ class Looker:
             return self._priced(self._bench.pricing)
         if order.sought is not None:
             return self._cheapest(order.sought, probe)
+        hopeless: set[str] = set()  # targets
         for look in self.looks(probe):
+            if look.trial.target in hopeless:
+                continue
+            before = len(self.unfit)
             found = self._look(look, probe)
             if found is not None:
                 return found
+            if len(self.unfit) > before and not look.trial.seed:
+                hopeless.add(look.trial.target)
         return None
 
     @staticmethod
@@ -93,7 +102,7 @@ class Looker:
         return self._look(look, probe) or sought
 
     def looks(self, probe: Probe) -> list[Look]:
-        """All ways to look, the cheapest first."""
+        """All ways to look, the cheapest first.  Raises UserError where there is none."""
         order, cases, suites = self._order, self.cases, self._suites()
         found: list[Look] = []
         names = [target.name for target in self._bench.targets]
@@ -112,6 +121,11 @@ class Looker:
             for seed in seeds:
                 trial = self._trial(probe, Rung.GUEST, name, suites, cases, seed=seed)
                 found.append(Look(f"guest {name} seed {seed}", trial, cases, order.finding))
+        if not found:
+            raise UserError(
+                f"no suite has a case that is called {' or '.join(cases)}",
+                fix=f"cases are called SUITE.CASE; suites: kernel, {', '.join(DESCRIPTIONS)}",
+            )
         return found
 
     @property
@@ -133,12 +147,14 @@ class Looker:
             if rules.might_be(self.cases, name)
         )
 
-    @staticmethod
     def _trial(
-        probe: Probe, rung: Rung, target: str = "", suites: Sequence[str] = (), cases: Sequence[str] = (),
+        self, probe: Probe, rung: Rung, target: str = "", suites: Sequence[str] = (), cases: Sequence[str] = (),
         number: int = 1, seed: int = 0,
     ) -> Trial:  # fmt: skip
-        return Trial(probe.name, probe.make, rung, target, tuple(suites), tuple(cases), number, seed, part="look")
+        said = (self._order.finding,) if self._order.finding else ()
+        return Trial(
+            probe.name, probe.make, rung, target, tuple(suites), tuple(cases), number, seed, part="look", said=said
+        )
 
     def _look(self, look: Look, probe: Probe) -> Sought | None:
         step = self._log.find(f"look {look.name}") or self._try(look)
@@ -157,7 +173,8 @@ class Looker:
     def _seen(self, look: Look, given: Given) -> Step:
         found = rules.sought_in(given.suites, look.globs, look.finding)
         if found is None:
-            return step_of(None) | {"boots": given.boots, "unfit": given.unfit or _unbuilt(given.suites)}
+            unfit = given.unfit or _unbuilt(given.suites) or _nameless(look, given.suites)
+            return step_of(None) | {"boots": given.boots, "unfit": unfit}
         said = rules.judge(found, given.suites)
         words = {"verdict": Verdict.BAD.value, "why": said.why, "detail": said.detail[-KEPT:]}
         return step_of(found) | {"boots": given.boots, "unfit": "", "said": words}
@@ -181,6 +198,18 @@ def _unbuilt(suites: Sequence[SuiteResult]) -> str:
         (f"it does not build: {case.message}" for case in cases if case.name == "build" and case.outcome.blames_kernel),
         "",
     )
+
+
+def _nameless(look: Look, suites: Sequence[SuiteResult]) -> str:
+    """Why a look can never show a case: there is none of that name.  What the kernel says is no case before it does."""
+    names = [f"{suite.suite}.{rules.plain(case.name)}" for suite in suites for case in suite.cases]
+    if look.trial.rung is Rung.GUEST and "kernel.boot" not in names:
+        return "no guest was booted"
+    if not look.globs or rules.might_be(look.globs, "kernel") or look.trial.seed:  # it may be there at another seed
+        return ""
+    if any(fnmatchcase(name, rules.plain(glob)) for name in names for glob in look.globs):
+        return ""
+    return f"no case is called {' or '.join(look.globs)}"
 
 
 def step_of(sought: Sought | None) -> Step:

@@ -27,6 +27,7 @@ class Trial:
     seed: int = 0  # of an exact guest
     command: str = ""
     part: str = "run"  # begins the names of what the runs leave
+    said: tuple[str, ...] = ()  # fingerprints, or as --finding names them: where the kernel says it, a guest may end
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ static void write_while_forking(struct worker *worker)
 const struct workload fork_last = {
 	.name = "fork.last",
 	.summary = "what threads write to shared pages stays while one forks",
-	.ops = 40,
+	.ops = 120,
 	.window = 1,
 	.setup = map_shared_pages,
 	.roles = {

@@ -134,6 +134,16 @@ static size_t nr_vmas(void)
 	return lines;
 }
 
+/*
+ * What mappings have replaced is given back when no CPU can see it any more
+ * (RCU): an idle moment now and then, and there is never much of it.
+ */
+static void settle(size_t done)
+{
+	if (done % 200 == 0)
+		usleep(20000);
+}
+
 static void map_page(char *address, bool touch)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -164,12 +174,15 @@ static void measure(const char *name, size_t count, bool touch)
 		if (i == count)
 			before = slab_bytes();
 		map_page(area + (2 * i + 1) * page, touch);
+		settle(i + 1);
 	}
 	after = slab_bytes();
 	if (nr_vmas() - vmas != 2 * count)
 		die("%zu mappings are %zu VMAs", 2 * count, nr_vmas() - vmas);
-	metric(name, "", ((double)after - (double)before) / (double)count,
-	       "bytes/VMA", count);
+	if (after < before)
+		die("slabs have shrunk while %zu VMAs were made", count);
+	metric(name, "", (double)(after - before) / (double)count, "bytes/VMA",
+	       count);
 	if (munmap(area, room))
 		die("munmap: %m");
 }
@@ -183,8 +196,8 @@ int main(int argc, char **argv)
 		count = strtoul(argv[2], &end, 10);
 	else if (argc != 1)
 		count = 0;
-	if (*end || count < 100 || count > MOST_VMAS) {
-		fprintf(stderr, "usage: sizes [--vmas N]  (N from 100 to %d)\n",
+	if (*end || count < 200 || count % 200 || count > MOST_VMAS) {
+		fprintf(stderr, "usage: sizes [--vmas N]  (N from 200 to %d, in steps of 200)\n",
 			MOST_VMAS);
 		return 2;
 	}
