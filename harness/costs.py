@@ -25,6 +25,11 @@ class Mode(StrEnum):
         return "instructions" if self is Mode.EXACT else "ns"
 
 
+def unit_of(mode: Mode, operation: str) -> str:
+    """`instructions a fault`, `ns an op`."""
+    return f"{mode.unit} {'an' if operation[:1] in 'aeiou' else 'a'} {operation}"
+
+
 class Side(StrEnum):
     """Which kernel, and what for."""
 

@@ -36,7 +36,7 @@ def section(report: CostReport, width: int) -> list[str]:
             for line in _wrap(_control(one.side, one.arch, one.profile, one.words), width)
         ),
     ]
-    more = [*where.section(report.where), *sizes.section(report.sizes)]
+    more = [*where.section(report.where, width), *sizes.section(report.sizes)]
     return [*lines, *more] if report.prices or report.controls else [*lines[:1], *more]
 
 

@@ -44,11 +44,12 @@ class _Placed:
     width: float  # in pixels
 
 
-def difference(title: str, operation: str, stacks: Mapping[Stack, tuple[int, int]], operations: tuple[int, int]) -> str:
+def difference(title: str, unit: str, stacks: Mapping[Stack, tuple[int, int]], operations: tuple[int, int]) -> str:
     """The graphs of what base and series executed, as a whole SVG document.
 
     `stacks` has the instructions of each stack (the function last) in base and in series, `operations` how many
-    operations they were executed for; shown are instructions of one operation.
+    operations they were executed for; shown is what one operation took, in
+    `unit`: instructions a fault.
     """
     root = _tree(stacks, operations)
     largest = max((abs(_shift(placed.frame.all)) for placed in _walk(root, _changed)), default=0.0)
@@ -61,10 +62,10 @@ def difference(title: str, operation: str, stacks: Mapping[Stack, tuple[int, int
     for words, placed in graphs:
         parts.append(_text(_MARGIN, top + 12, words, 12))
         rows = 1 + max((one.depth for one in placed), default=0)
-        parts += (_drawn(one, top + _ROW, operation, largest) for one in placed)
+        parts += (_drawn(one, top + _ROW, unit, largest) for one in placed)
         top += _ROW + rows * _ROW + _GAP
     base, series = root.all
-    summary = f"{title}: {base:,.1f} → {series:,.1f} instructions a {operation} ({series - base:+,.1f})"
+    summary = f"{title}: {base:,.1f} → {series:,.1f} {unit} ({series - base:+,.1f})"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:.0f}" height="{top:.0f}" '
         f'viewBox="0 0 {WIDTH:.0f} {top:.0f}" font-family="monospace" font-size="11">\n'
@@ -126,10 +127,10 @@ def _walk(root: _Frame, weigh: Callable[[tuple[float, float]], float]) -> Iterat
             at += width
 
 
-def _drawn(placed: _Placed, top: float, operation: str, largest: float) -> str:
+def _drawn(placed: _Placed, top: float, unit: str, largest: float) -> str:
     frame, y = placed.frame, top + placed.depth * _ROW
     base, series = frame.all
-    words = f"{frame.name}: {base:,.2f} → {series:,.2f} instructions a {operation} ({series - base:+,.2f})"
+    words = f"{frame.name}: {base:,.2f} → {series:,.2f} {unit} ({series - base:+,.2f})"
     if frame.children:
         words += f", of its own {frame.own[0]:,.2f} → {frame.own[1]:,.2f} ({_shift(frame.own):+,.2f})"
     label = frame.name

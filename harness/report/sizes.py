@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from harness.costs import Measure, Sizes, Structure, TextSize
 from harness.report.text import count, one_line
@@ -25,8 +24,7 @@ def section(found: Sequence[Sizes]) -> list[str]:
 def _lines(one: Sizes) -> list[str]:
     lines = _text(one.text) if one.text is not None else ["  code: a kernel is without its functions"]
     by_name = {measure.name: measure for measure in one.measures}
-    for cache in dict.fromkeys(name.partition(".")[0] for name in by_name if "." in name):
-        lines += _cache(cache, by_name)
+    lines += _caches(one.measures)
     for base, series in _pairs(one.before, one.after):
         lines += _structure(base, series)
     if one.unknown:
@@ -51,15 +49,30 @@ def _text(text: TextSize) -> list[str]:
     return lines
 
 
-def _cache(name: str, found: dict[str, Measure]) -> list[str]:
-    measures = [found[key] for key in (f"{name}.{detail}" for detail in _DETAILS) if key in found]
-    came, gone = (
-        all(value is None for value in side) for side in zip(*((m.base, m.series) for m in measures), strict=True)
-    )
-    if came or gone:
-        measures = [replace(one, base=one.base or one.series, series=one.series or one.base) for one in measures]
-    parts = [words.format(_change(one)) for one, words in zip(measures, _DETAILS.values(), strict=True)]
-    return [f"  {one_line(name)}{' (new)' if came else ' (gone)' if gone else ''}: {', '.join(parts)}"]
+def _caches(measures: Sequence[Measure]) -> list[str]:
+    """A line for each object cache that changed, and one for all others."""
+    by_cache: dict[str, dict[str, Measure]] = {}
+    for measure in measures:
+        cache, _, detail = measure.name.partition(".")
+        if detail in _DETAILS:
+            by_cache.setdefault(cache, {})[detail] = measure
+    lines, same = [], []
+    for cache, details in by_cache.items():
+        if any(one.base != one.series for one in details.values()):
+            lines.append(_cache(cache, details))
+        elif "object" in details:
+            same.append(f"{one_line(cache)} {_change(details['object'])}")
+    return [*lines, f"  objects as they were, in bytes: {', '.join(same)}"] if same else lines
+
+
+def _cache(name: str, details: dict[str, Measure]) -> str:
+    came = all(one.base is None for one in details.values())
+    gone = all(one.series is None for one in details.values())
+    parts = []
+    for detail, words in _DETAILS.items():
+        if (one := details.get(detail)) is not None:
+            parts.append(words.format(_change(Measure("", "", one.base or one.series, one.series or one.base))))
+    return f"  {one_line(name)}{' (new)' if came else ' (gone)' if gone else ''}: {', '.join(parts)}"
 
 
 def _change(measure: Measure, scale: float = 1.0) -> str:

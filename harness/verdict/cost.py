@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift, Side
+from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift, Side, unit_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -305,7 +305,7 @@ def amount(price: Price) -> str:
 
 def unit(price: Price) -> str:
     """`instructions a fault`, `ns an op`."""
-    return f"{price.mode.unit} {'an' if price.operation[:1] in 'aeiou' else 'a'} {price.operation}"
+    return unit_of(price.mode, price.operation)
 
 
 def number(value: float, *, signed: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -190,3 +191,19 @@ def test_lanes_are_counted_apart_and_a_case_forgets_what_was_left_open(run: Run)
     )
     found = run(*PROGRAM, f"block 81 400d00 {mark('begin')}", "run 81 0 1", "run 0 0 1", *lanes, case=1)
     assert {lane: profile.instructions for lane, profile in found.items()} == {1: 4, 2: 3}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_programs_mark_what_the_plugin_knows(name: str, tmp_path: Path) -> None:
+    word = f"MARK_{name.upper()}" + ("(5)" if name in ("begin", "end") else "")
+    lane = 5 if name in ("begin", "end") else 0
+    (tmp_path / "a.c").write_text(f'#include "marks.h"\nvoid one(void) {{ mark({word}); }}\n')
+    common = SOURCES.parents[1] / "suites" / "programs" / "common"
+    for compiler, code in (
+        ("x86_64-linux-gnu-gcc", bytes.fromhex(mark(name, lane))),
+        ("aarch64-linux-gnu-gcc", (0xD2E0001F | (0x4D00 + MARKS[name] + lane) << 5).to_bytes(4, "little")),
+    ):
+        if shutil.which(compiler) is None:
+            continue
+        subprocess.run([compiler, "-O2", "-c", f"-I{common}", "-o", "a.o", "a.c"], cwd=tmp_path, check=True)
+        assert code in (tmp_path / "a.o").read_bytes(), compiler

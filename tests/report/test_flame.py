@@ -31,7 +31,7 @@ def drawn(text: str) -> list[tuple[str, float, str]]:
 
 
 def test_a_small_change_is_wide_in_the_first_graph_and_named() -> None:
-    frames = drawn(difference("faults.anon.1", "fault", STACKS, (100, 100)))
+    frames = drawn(difference("faults.anon.1", "instructions a fault", STACKS, (100, 100)))
     first, second = [frame for frame in frames if frame[0].startswith("lock_vma")]
     assert first[0] == "lock_vma: 500.00 → 513.00 instructions a fault (+13.00)"
     assert first[1] > 0.7 * (WIDTH - 20), "13 of the 17 instructions that moved"
@@ -43,21 +43,21 @@ def test_a_small_change_is_wide_in_the_first_graph_and_named() -> None:
 
 
 def test_a_frame_says_what_is_its_own() -> None:
-    frames = drawn(difference("x", "fault", STACKS, (100, 100)))
+    frames = drawn(difference("x", "instructions a fault", STACKS, (100, 100)))
     handle = next(words for words, _, _ in frames if words.startswith("handle"))
     assert "of its own 10,000.00 → 10,000.00 (+0.00)" in handle
     assert "(+9.00)" in handle
 
 
 def test_it_has_no_scripts_and_no_styles() -> None:
-    text = difference("x", "fault", STACKS, (100, 100))
+    text = difference("x", "instructions a fault", STACKS, (100, 100))
     for word in ("<script", "style", "class=", "onclick", "http://", "https://", "<evil>"):
         assert word not in text.replace("http://www.w3.org/2000/svg", ""), word
 
 
 def test_nothing_at_all_is_a_graph_as_well() -> None:
-    ET.fromstring(difference("x", "fault", {}, (1, 1)))
-    same = drawn(difference("x", "fault", {("a",): (5, 5)}, (1, 1)))
+    ET.fromstring(difference("x", "instructions a fault", {}, (1, 1)))
+    same = drawn(difference("x", "instructions a fault", {("a",): (5, 5)}, (1, 1)))
     assert [words.partition(":")[0] for words, _, _ in same] == ["all", "a"], "nothing changed: one graph is empty"
 
 
@@ -66,7 +66,7 @@ def test_nothing_at_all_is_a_graph_as_well() -> None:
 def test_any_names_make_sound_xml(stacks: dict[tuple[str, ...], tuple[int, int]]) -> None:
     clean = {tuple("".join(c for c in name if c.isprintable()) or "x" for name in stack): sides
              for stack, sides in stacks.items()}  # fmt: skip
-    for _, width, _ in drawn(difference("x", "fault", clean, (7, 9))):
+    for _, width, _ in drawn(difference("x", "instructions a fault", clean, (7, 9))):
         assert 0 < width <= WIDTH
 
 

@@ -25,7 +25,7 @@ def test_functions_that_gained_and_lost() -> None:
         base=6000.0, series=6002.0, functions=(*shifts, *few), same=212, proof="the guests that were priced",
         flame=Path("/out/where-x86_64-release-faults.anon.1.svg"),
     )  # fmt: skip
-    lines = where.section([one])
+    lines = where.section([one], 100)
     assert lines[1] == "Where   faults.anon.1, x86_64 release: +2.00 instructions a fault"
     assert lines[2].split() == ["base", "series", "change", "called"]
     assert lines[3] == "  lock_vma_under_rcu  41.00   54.00  +13.00  1.00"
@@ -35,6 +35,24 @@ def test_functions_that_gained_and_lost() -> None:
         "  212 functions cost what they did; the guests that were priced",
         "  flame graph: where-x86_64-release-faults.anon.1.svg",
     ]
+
+
+def of(metric: str, *shifts: tuple[str, float]) -> Attribution:
+    functions = tuple(FunctionShift(name, 10, 10 + shift, 1, 1) for name, shift in shifts)
+    return Attribution(metric, "op", "arm64", "release", 1, 100, 10, 20, functions, 7, "proven")
+
+
+def test_metrics_that_say_the_same_have_one_table() -> None:
+    found = [of("a", ("lock", 5.0)), of("b", ("lock", 5.001), ("[interrupts]", 0.2)), of("c", ("lock", 7.0))]
+    lines = where.section(found, 100)
+    assert [line for line in lines if line.startswith("Where")] == [
+        "Where   a, arm64 release: +10.00 instructions an op",
+        "Where   c, arm64 release: +10.00 instructions an op",
+    ]
+    assert "  the same functions, by as much, in b" in lines
+    many = where.section([of(str(number), ("lock", float(number))) for number in range(1, 9)], 100)
+    assert sum(line.startswith("Where") for line in many) == where.MOST_TABLES
+    assert many[-1] == "        and where 3 more metrics went: results.json"
 
 
 def test_what_kernels_take() -> None:

@@ -74,6 +74,13 @@ struct decoder {
 };
 const struct decoder *decoder_of(const char *target);
 
+/* counters.c: instructions that began, and accesses that succeeded */
+void make_counters(void);
+void count_instruction(struct qemu_plugin_insn *insn);
+void count_access(struct qemu_plugin_insn *insn);
+uint64_t begun(unsigned int cpu);
+uint64_t landed(unsigned int cpu);
+
 /* entries.c: what the harness knows of the kernel */
 void read_entries(const char *path);
 enum entry_kind entry_at(uint64_t address);

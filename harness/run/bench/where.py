@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.costs import Attribution, CostReport, Mode, Price, Profile, Samples, Side
+from harness.costs import Attribution, CostReport, Mode, Price, Profile, Samples, Side, unit_of
 from harness.errors import InfraError
 from harness.guest.counting import Counting, build_plugin, entries_of, read_counts
 from harness.guest.qemu import find_program
@@ -134,7 +134,7 @@ class Watching:
         stacks = both(base, series)
         flame = layout.flame(price.arch, price.profile, price.metric)
         title = f"{price.metric}, {price.target}, seed {seed}"
-        write_atomic(flame, difference(title, price.operation, stacks, operations).encode())
+        write_atomic(flame, difference(title, unit_of(Mode.EXACT, price.operation), stacks, operations).encode())
         lines = layout.stacks(price.arch, price.profile, price.metric)
         write_atomic(lines, folded(stacks).encode())
         return Attribution(
