@@ -18,6 +18,10 @@ _MOST_WHERE = 4  # metrics whose functions are named: more is for report.html
 _MOST_FUNCTIONS = 6
 _LEAST_SHIFT = 0.05  # instructions of an operation
 
+_PLAIN: dict[int, str] = {
+    ord(sign): plain for sign, plain in (("“", '"'), ("”", '"'), ("’", "'"), ("…", "..."), ("–", "-"), ("→", "->"))
+}
+
 _WORDS = {
     Judgement.SLOWER: "slower",
     Judgement.FASTER: "faster",
@@ -179,5 +183,5 @@ def _paragraph(words: str) -> str:
 
 def _ascii(words: str) -> str:
     """What of it a cover letter can have: typographic signs as plain ones, all others as `?`."""
-    plain = one_line(words, 2000).translate(str.maketrans({"“": '"', "”": '"', "’": "'", "…": "...", "–": "-"}))
+    plain = one_line(words, 2000).translate(_PLAIN)
     return plain.encode("ascii", "replace").decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.model import Outcome, PatchRole, RunResult
 from harness.report.html import cases, prices
-from harness.report.html.markup import Markup, element
+from harness.report.html.markup import Markup, element, join
 from harness.report.text import count, one_line, seconds
 
 _STYLE = "report.css"
@@ -78,8 +78,9 @@ def _run(result: RunResult) -> Markup:
     )
     facts += [("Guest", words) for words in guests]
     facts += [("Note", one_line(note)) for note in result.notes]
+    files = [join(element("a", name, href=name), " ") for name in _FILES]
     return element(
         "section", element("h2", "Run"),
-        element("dl", [[element("dt", name), element("dd", words)] for name, words in facts]),
-        element("p", "Files: ", [[element("a", name, href=name), " "] for name in _FILES], class_="files"), id="run",
+        element("dl", [join(element("dt", name), element("dd", words)) for name, words in facts]),
+        element("p", "Files: ", files, class_="files"), id="run",
     )  # fmt: skip
