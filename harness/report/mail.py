@@ -42,13 +42,21 @@ def _costs(result: RunResult, report: CostReport) -> list[str]:
     if report.void:
         return [_paragraph(f"The costs were counted in vain: {report.void}.")]
     parts = [_paragraph(_method(result, report))]
-    for target in dict.fromkeys(price.target for price in report.prices):
-        here = [price for price in report.prices if price.target == target]
+    names = {price.metric for price in report.prices}
+    shown = [price for price in report.prices if price.exceeded or not _is_part(price.metric, names)]
+    for target in dict.fromkeys(price.target for price in shown):
+        here = [price for price in shown if price.target == target]
         parts.append("\n".join([f"{_ascii(target)}:", "", *_table(here)]))
-    parts += [_paragraph(words) for words in (_said(report.prices), _controls(report.controls)) if words]
+    parts += [_paragraph(words) for words in (_said(shown), _controls(report.controls)) if words]
     parts += [_where(group) for group in where.alike(report.where)[:_MOST_WHERE]]
     parts += ["\n".join(_sizes(one)) for one in report.sizes if _sizes(one)]
     return parts
+
+
+def _is_part(metric: str, names: set[str]) -> bool:
+    """`faults.file-read.1.page_time`, where `faults.file-read.1` is there: what else a case counted."""
+    case, _, name = metric.rpartition(".")
+    return case in names and "_" in name
 
 
 def _method(result: RunResult, report: CostReport) -> str:

@@ -13,12 +13,21 @@ from tests.report.samples import passed
 
 def test_it_fits_a_mail() -> None:
     report = cost_report()
-    long = replace(report.prices[0], metric="bench.page_fault1.processes.256.fault_time")
+    long = replace(report.prices[0], metric="bench.page_fault1.processes.256.noise.and.more")
     found = text(priced(replace(report, prices=(*report.prices, long), void="")))
     assert found.isascii() and found.endswith("\n")
     assert max(map(len, found.splitlines())) <= WIDTH
     assert not any(line != line.rstrip() for line in found.splitlines())
-    assert re.search(r"\n  processes\.256\.fault_time +5,971", found)
+    assert re.search(r"\n  256\.noise\.and\.more +5,971", found)
+
+
+def test_a_case_has_one_row_but_for_what_is_beyond_a_limit() -> None:
+    report = cost_report()
+    parts = tuple(replace(report.prices[0], metric=f"faults.anon.1.{name}") for name in ("page_time", "noise"))
+    found = text(priced(replace(report, prices=(*report.prices, *parts))))
+    assert "anon.1.noise" in found and "page_time" not in found
+    beyond = replace(parts[0], exceeded=True)
+    assert "page_time" in text(priced(replace(report, prices=(*report.prices, beyond))))
 
 
 def test_a_row_says_what_an_operation_costs_and_what_has_changed() -> None:
