@@ -36,7 +36,7 @@ def _attribution(group: Sequence[Attribution], *, first: bool) -> Markup:
     title += f", and {count(len(others), 'more metric')} by the same functions" if others else ""
     shown, rest = one.functions[:MOST], one.functions[MOST:]
     more = f"{count(len(rest), 'more function')}, {sum(function.shift for function in rest):+,.2f} together. "
-    same = f"{count(one.same, 'function')} cost what they did. {one_line(one.proof)}"
+    same = f"{count(one.same, 'function')} cost what they did; {one_line(one.proof)}."
     return element(
         "details", element("summary", element("code", one.metric), title), _table(shown),
         element("p", more if rest else None, same),
