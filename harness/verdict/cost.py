@@ -239,7 +239,10 @@ def _needs(price: Price, floor: float, same_percent: float) -> str:
     if count < LEAST_SEEDS:
         return f"{LEAST_SEEDS} seeds at least"
     if floor >= wanted:
-        return f"another metric: mere movement of code makes {number(floor)} {price.mode.unit} here"
+        what = (
+            "the controls make" if floor > LEAST_INSTRUCTIONS or price.mode is not Mode.EXACT else "no less counts than"
+        )
+        return f"a larger --same: {what} {number(floor)} {price.mode.unit}, {percent(100 * floor / price.base)} here"
     half = max(price.high - price.shift, price.shift - price.low)
     room = max(wanted - abs(price.shift), wanted / 4)
     return f"{max(count + 1, math.ceil(count * (half / room) ** 2))} seeds"
