@@ -8,8 +8,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from harness.costs import Attribution, Control, CostReport, Judgement, Mode, Price, Side, Sizes
+from harness.costs import Attribution, Control, CostReport, Judgement, Mode, Price, Side, Sizes, unit_of
 from harness.model import Accel, Outcome, RunResult, TargetResult
+from harness.report import where
 from harness.report.text import count, one_line
 
 WIDTH = 72
@@ -41,13 +42,21 @@ def _costs(result: RunResult, report: CostReport) -> list[str]:
     if report.void:
         return [_paragraph(f"The costs were counted in vain: {report.void}.")]
     parts = [_paragraph(_method(result, report))]
-    for target in dict.fromkeys(price.target for price in report.prices):
-        here = [price for price in report.prices if price.target == target]
+    names = {price.metric for price in report.prices}
+    shown = [price for price in report.prices if price.exceeded or not _is_part(price.metric, names)]
+    for target in dict.fromkeys(price.target for price in shown):
+        here = [price for price in shown if price.target == target]
         parts.append("\n".join([f"{_ascii(target)}:", "", *_table(here)]))
-    parts += [_paragraph(words) for words in (_said(report.prices), _controls(report.controls)) if words]
-    parts += [_where(one) for one in report.where[:_MOST_WHERE]]
+    parts += [_paragraph(words) for words in (_said(shown), _controls(report.controls)) if words]
+    parts += [_where(group) for group in where.alike(report.where)[:_MOST_WHERE]]
     parts += ["\n".join(_sizes(one)) for one in report.sizes if _sizes(one)]
     return parts
+
+
+def _is_part(metric: str, names: set[str]) -> bool:
+    """`faults.file-read.1.page_time`, where `faults.file-read.1` is there: what else a case counted."""
+    case, _, name = metric.rpartition(".")
+    return case in names and "_" in name
 
 
 def _method(result: RunResult, report: CostReport) -> str:
@@ -122,13 +131,15 @@ def _controls(controls: Sequence[Control]) -> str:
     return f"Controls: {'; '.join(words)}." if words else ""
 
 
-def _where(one: Attribution) -> str:
-    """The functions that gained and lost most."""
+def _where(group: Sequence[Attribution]) -> str:
+    """The functions that gained and lost most, of metrics that say the same."""
+    one, *others = group
     shown = [function for function in one.functions if abs(function.shift) >= _LEAST_SHIFT][:_MOST_FUNCTIONS]
     rest = one.shift - sum(function.shift for function in shown)
     words = [f"{function.function} {function.shift:+,.1f}" for function in shown]
     words += [f"all others {rest:+,.1f}"] if abs(rest) >= _LEAST_SHIFT else []
-    what = f"{one.metric} ({one.arch} {one.profile}), {one.shift:+,.1f} a {one.operation}"
+    more = f" and {count(len(others), 'more metric')}" if others else ""
+    what = f"{one.metric}{more} ({one.arch} {one.profile}), {one.shift:+,.1f} {unit_of(Mode.EXACT, one.operation)}"
     return _paragraph(f"Where, {what}: {', '.join(words) or 'in no function by itself'}.")
 
 
@@ -142,8 +153,8 @@ def _sizes(one: Sizes) -> list[str]:
         for measure in one.measures
         if measure.base != measure.series
     ]
-    before = {structure.name: structure for structure in one.base}
-    for structure in one.series:
+    before = {structure.name: structure for structure in one.before}
+    for structure in one.after:
         was = before.get(structure.name)
         if was is not None and (was.size, was.cache_lines) != (structure.size, structure.cache_lines):
             lines.append(f"  struct {structure.name}: {_change(was.size, structure.size)} bytes")

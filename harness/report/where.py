@@ -18,13 +18,18 @@ _SEEN = 0.5
 """Instructions an operation: metrics whose functions differ by less say the same."""
 
 
-def section(found: Sequence[Attribution], width: int) -> list[str]:
-    """Where the changes of a run's metrics are: a table for all metrics that say the same."""
-    alike: dict[object, list[Attribution]] = {}
+def alike(found: Sequence[Attribution]) -> list[list[Attribution]]:
+    """Metrics of a target whose functions differ by as much, in one group, in the order of their first ones."""
+    groups: dict[object, list[Attribution]] = {}
     for one in found:
         shifts = ((shift.function, f"{shift.shift:.2f}") for shift in one.functions if abs(shift.shift) >= _SEEN)
-        alike.setdefault((one.arch, one.profile, frozenset(shifts)), []).append(one)
-    groups = list(alike.values())
+        groups.setdefault((one.arch, one.profile, frozenset(shifts)), []).append(one)
+    return list(groups.values())
+
+
+def section(found: Sequence[Attribution], width: int) -> list[str]:
+    """Where the changes of a run's metrics are: a table for all metrics that say the same."""
+    groups = alike(found)
     lines = [line for first, *others in groups[:MOST_TABLES] for line in ("", *_table(first, others, width))]
     if rest := [one for group in groups[MOST_TABLES:] for one in group]:
         lines += ["", f"        and where {count(len(rest), 'more metric')} went: results.json"]

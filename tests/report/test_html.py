@@ -111,7 +111,9 @@ def test_where_a_change_went_is_a_table_and_a_picture_beside_the_page() -> None:
     assert "vma_stats_add 0.00 22.00 +22.00 0.00 → 2.00" in words and "212 functions cost what they did" in words
     (picture,) = [attributes for tag, attributes in reader.elements if tag == "img"]
     assert picture["src"] == "where-x86_64-release-faults.anon.1.svg" and picture["alt"]
-    assert "vm_area_struct: object 176 → 192 bytes" in words
+    assert "1 more metric by the same functions" in words and "faults.cow.1 ." in words
+    assert "mas_store_gfp" in words
+    assert "code: 4,000,000 → 4,000,512 bytes" in words
 
 
 def test_a_run_without_prices_is_a_page_too() -> None:

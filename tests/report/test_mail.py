@@ -13,12 +13,21 @@ from tests.report.samples import passed
 
 def test_it_fits_a_mail() -> None:
     report = cost_report()
-    long = replace(report.prices[0], metric="bench.page_fault1.processes.256.fault_time")
+    long = replace(report.prices[0], metric="bench.page_fault1.processes.256.noise.and.more")
     found = text(priced(replace(report, prices=(*report.prices, long), void="")))
     assert found.isascii() and found.endswith("\n")
     assert max(map(len, found.splitlines())) <= WIDTH
     assert not any(line != line.rstrip() for line in found.splitlines())
-    assert re.search(r"\n  processes\.256\.fault_time +5,971", found)
+    assert re.search(r"\n  256\.noise\.and\.more +5,971", found)
+
+
+def test_a_case_has_one_row_but_for_what_is_beyond_a_limit() -> None:
+    report = cost_report()
+    parts = tuple(replace(report.prices[0], metric=f"faults.anon.1.{name}") for name in ("page_time", "noise"))
+    found = text(priced(replace(report, prices=(*report.prices, *parts))))
+    assert "anon.1.noise" in found and "page_time" not in found
+    beyond = replace(parts[0], exceeded=True)
+    assert "page_time" in text(priced(replace(report, prices=(*report.prices, beyond))))
 
 
 def test_a_row_says_what_an_operation_costs_and_what_has_changed() -> None:
@@ -40,9 +49,10 @@ def test_it_says_how_and_what_the_words_mean() -> None:
 def test_it_says_where_the_change_is_and_what_has_grown() -> None:
     found = " ".join(text(priced()).split())
     assert (
-        "Where, faults.anon.1 (x86_64 release), +48.2 a fault: lock_vma_under_rcu +30.0, vma_stats_add +22.0, "
-        "handle_mm_fault -3.8." in found
+        "Where, faults.anon.1 and 1 more metric (x86_64 release), +48.2 instructions a fault: "
+        "lock_vma_under_rcu +30.0, vma_stats_add +22.0, handle_mm_fault -3.8." in found
     )
+    assert "Where, bench.mmap1.processes.1 (x86_64 release), -212.5 instructions an op: mas_store_gfp -212.5." in found
     assert "code: 4,000,000 -> 4,000,512 (+512) bytes" in found
     assert "vm_area_struct.object: 176 -> 192 (+16) bytes" in found
     assert "vma_memory: 412.5 -> 428.5 (+16) bytes/VMA" in found
@@ -52,7 +62,7 @@ def test_it_says_where_the_change_is_and_what_has_grown() -> None:
 def test_sizes_that_are_the_same_are_not_there() -> None:
     report = cost_report()
     same = tuple(
-        replace(one, text=None, series=one.base, measures=tuple(replace(two, series=two.base) for two in one.measures))
+        replace(one, text=None, after=one.before, measures=tuple(replace(two, series=two.base) for two in one.measures))
         for one in report.sizes
     )
     assert "Sizes" not in text(priced(replace(report, sizes=same)))
@@ -68,7 +78,7 @@ def test_words_that_are_not_in_the_table_are_not_explained() -> None:
 def test_no_mode_pretends_to_be_another() -> None:
     report = cost_report()
     prices = tuple(replace(one, mode=Mode.RELATIVE, judgement=Judgement.NONE) for one in report.prices)
-    found = text(priced(replace(report, mode=Mode.RELATIVE, prices=prices)))
+    found = text(priced(replace(report, mode=Mode.RELATIVE, prices=prices, where=())))
     assert "say nothing about hardware" in " ".join(found.split()) and "nstructions" not in found
 
 

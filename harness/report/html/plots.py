@@ -21,7 +21,7 @@ _COLOURS = {
     Judgement.NONE: "#5c6670",
 }
 _GREY, _FAINT, _INK = "#6b7480", "#d5dae0", "#1d2329"
-_LETTER = 7.0  # width of a monospaced letter of 12 px, at most
+_LETTER = 7.4  # width of a monospaced letter of 12 px, at most
 _ROW = 24
 
 _LINEAR = 0.01
