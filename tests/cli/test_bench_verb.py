@@ -44,7 +44,8 @@ def test_flags_reach_the_engine(place: Path, invoke: Invoke) -> None:
     )  # fmt: skip
     assert engine.plan is not None
     assert engine.plan.bench.model_dump() == {
-        "mode": "relative", "fail": ("slower > 1 %", "faults.*: slower > 20"), "same": 0.05, "again": 2, "moved": False, "where": True,
+        "mode": "relative", "fail": ("slower > 1 %", "faults.*: slower > 20"), "same": 0.05, "again": 2, "moved": False,
+        "where": True,
         "boots": 3,
     }  # fmt: skip
 
