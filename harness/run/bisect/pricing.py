@@ -17,8 +17,8 @@ from harness.plan.model import Plan, parse_limit
 from harness.run.bench.samples import repetitions_of
 from harness.run.bench.steps import PRICED, checked
 from harness.run.bisect.log import Log
+from harness.verdict.amounts import number
 from harness.verdict.bisect import arches_first, plain
-from harness.verdict.cost import number
 
 _BASE = "00-"  # begins the name of the base's probe
 
