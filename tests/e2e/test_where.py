@@ -21,8 +21,8 @@ def test_five_instructions_are_found_where_they_are(arch: str, tmp_path: Path) -
     out = tmp_path / "out"
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli.main", "bench", "--series", PATCHES / "adds-five-instructions.patch",
-         "--arch", arch, "--suite", "faults", "--suite", "sizes", "--case", "faults.anon.1", "--case", "sizes.*",
-         "--seeds", "1..3", "--no-moved", "--accel", "tcg", "--out", out],
+         "--profile", "lockdep", "--arch", arch, "--suite", "faults", "--suite", "sizes", "--seeds", "1..3",
+         "--case", "faults.anon.1", "--case", "sizes.*", "--no-moved", "--accel", "tcg", "--out", out],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True, text=True, check=False, timeout=3000,
     )  # fmt: skip
