@@ -95,4 +95,4 @@ class Pricing:
         name = f"{suite.suite}.{plain(case.name)}"
         if case.outcome is not Outcome.PASS or not (self._metric == name or self._metric.startswith(f"{name}.")):
             return case
-        return replace(case, outcome=Outcome.FAIL if is_slow else Outcome.PASS, message=words)
+        return replace(case, outcome=Outcome.FAIL if is_slow else Outcome.PASS, message=words, detail="")
