@@ -51,8 +51,8 @@ class OneByOne:
         """Each patch compiled for each architecture, by us and by git and make with the same configurations."""
         series, began = self._series("good", {}, at=0), _cpu_seconds()
         result, ours = self._run("built", "build", series)
-        commits, between = [patch["commit"] for patch in result["patches"] if patch["role"] == "series"], _cpu_seconds()
-        plain = self._plain(commits, result["targets"])
+        between = _cpu_seconds()
+        plain = self._plain(result["targets"])
         ours_cpu, cpu = between - began, _cpu_seconds() - between
         self.row("ten patches compiled one by one / plain make", f"{ours / sum(plain):.2f}", "1.10",
                  f"{ours:.0f} s, {sum(plain):.0f} s")  # fmt: skip
@@ -63,12 +63,13 @@ class OneByOne:
         self.row("  compiling all but the first / plain make", f"{later / sum(plain[1:]):.2f}", "",
                  f"{later:.0f} s, {sum(plain[1:]):.0f} s; the first: {first:.0f} s, {plain[0]:.0f} s")  # fmt: skip
 
-    def _plain(self, commits: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[float]:
+    def _plain(self, targets: Sequence[Mapping[str, Any]]) -> list[float]:
         """Seconds of git checkout and make for all architectures, by patch."""
-        source, seconds = self.work / "plain", []
-        clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(self.repo), str(source)]
-        subprocess.run(clone, check=True)
-        for commit in commits:
+        source, line, seconds = self.work / "plain", self.work / "line-good" / "linux.git", []
+        subprocess.run(["git", "clone", "--quiet", "--shared", "--no-checkout", line, source], check=True)
+        commits = ["git", "rev-list", "--reverse", f"{self.base}..origin/series"]
+        made = subprocess.run(commits, cwd=source, check=True, capture_output=True, text=True).stdout.split()
+        for commit in made:
             started = time.monotonic()
             checkout = ["git", "-c", "advice.detachedHead=false", "checkout", "--quiet", commit]
             subprocess.run(checkout, cwd=source, check=True)
@@ -151,7 +152,7 @@ class OneByOne:
         if not directory.exists():
             place = self.work / f"line-{name}"
             place.mkdir()
-            line = _patches().make_line(place, self.repo, self.base, defect, at=at)
+            line = _patches().make_line(place, self.repo, self.base, defect, at=at, tag=f"_{name}")
             subprocess.run(
                 ["git", f"--git-dir={line.clone}", "format-patch", "--quiet", "-o", directory, line.range], check=True
             )

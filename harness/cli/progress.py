@@ -60,10 +60,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
+_LEAST_S = 10  # nothing of the future is known better
+
+
 def rough(seconds: float) -> str:
     """Seconds of the future, as exactly as they are known."""
     if seconds < 90:
-        return f"{max(10, round(seconds, -1)):.0f} s"
+        return f"{max(_LEAST_S, round(seconds, -1)):.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
@@ -72,8 +75,10 @@ def outlook_text(outlook: Outlook, since_s: float) -> str:
     """`12 of 30 steps done, 3 running, 15 left; about 4 min`, so many seconds after it was said."""
     if not outlook.seconds and outlook.unknown:
         return outlook.text  # nothing like it was ever measured
-    bound = "at least" if outlook.unknown else "about"
-    return f"{outlook.text}; {bound} {rough(outlook.seconds - since_s)}"
+    left_s = outlook.seconds - since_s
+    if left_s < -_LEAST_S:
+        return f"{outlook.text}; longer than before"
+    return f"{outlook.text}; {'at least' if outlook.unknown else 'about'} {rough(left_s)}"
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,8 @@
 
 All work happens in a scratch repository that borrows the tree's objects, so whatever happens leaves nothing behind.
 The index has every file but the work directory has none: `git am` fetches the few it needs, and a series takes a
-second where a checkout would take ten.  The same tree and mails give the same commits.
+second where a checkout would take ten.  The same tree and mails give the same commits, so what was applied once is
+taken from the cache.
 
 Knows nothing of where series come from, nor of configurations and compilers.
 """
@@ -18,7 +19,8 @@ from harness.errors import HarnessError, UserError
 from harness.events import Say
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Completed, Processes
-from harness.kernel import blobs
+from harness.kernel import applied_before, blobs
+from harness.kernel.applied_before import Steps
 from harness.kernel.commits import commits_since, squash
 from harness.kernel.git import Git, blobs_at, make_repository, write_error
 from harness.kernel.patchid import ids_of
@@ -54,30 +56,23 @@ def apply_series(
     is made for, with git's own words.
     """
     scratch = cache.scratch("applied")
+    wanted_fixes = base_fix.patches if base_fix is not None else ()
+    patches = series.patches if series is not None else ()
     try:
         repo = make_repository(scratch / "repo.git", borrow=tree.repo, commit=tree.commit)
         work = _Work(Git(processes, repo), scratch / "work")
-        fixes: list[Patch] = []
-        notes: list[str] = []
-        if base_fix is not None or series is not None:
-            work.start(tree.commit)
-        wanted_fixes = base_fix.patches if base_fix is not None else ()
-        for patch in wanted_fixes:
-            if work.has_already(patch):
-                notes.append(f"base fix “{patch.subject}” is in the tree already: not applied")
-            else:
-                work.apply([patch], PatchRole.BASE_FIX, len(wanted_fixes))
-                fixes.append(patch)
-        patches = list(series.patches) if series is not None else []
-        stated: tuple[tuple[FileBase, ...], ...] = ()
-        if patches:
-            say(f"applying {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
-            refuse_hostile(patches, PatchRole.SERIES, len(patches))
-            there = work.files(patches)
-            if blobs.is_made(patches, there):
-                raise DoesNotApply("the tree has the very files that the series makes: it is in the tree already")
-            stated = blobs.before_applying(patches, there)
-            work.apply(patches, PatchRole.SERIES, len(patches))
+        refuse_hostile(patches, PatchRole.SERIES, len(patches))
+        kept = applied_before.Kept(cache, repo, applied_before.key(tree, wanted_fixes, patches))
+        steps = kept.load() if wanted_fixes or patches else Steps((), tree.commit, tree.commit)
+        if steps is None:
+            steps = _apply(work, tree, wanted_fixes, patches, say)
+            kept.save(steps)
+        fixes = [patch for at, patch in enumerate(wanted_fixes) if at in steps.fixes]
+        notes = [
+            f"base fix “{patch.subject}” is in the tree already: not applied"
+            for patch in wanted_fixes if patch not in fixes
+        ]  # fmt: skip
+        stated = blobs.before_applying(patches, work.files(patches, steps.start)) if patches else ()
         applied = _record(work.git, tree.commit, fixes, patches, stated)
         remove_tree(work.directory)
     except BaseException:
@@ -88,6 +83,24 @@ def apply_series(
         commit=applied[-1].commit if applied else tree.commit,
         tree_id=applied[-1].tree_id if applied else tree.tree_id,
     )  # fmt: skip
+
+
+def _apply(work: _Work, tree: Tree, fixes: Sequence[Patch], patches: Sequence[Patch], say: Say) -> Steps:
+    """Let git make the commits."""
+    work.start(tree.commit)
+    taken = []
+    for at, patch in enumerate(fixes):
+        if not work.has_already(patch):
+            work.apply([patch], PatchRole.BASE_FIX, len(fixes))
+            taken.append(at)
+    start = work.git.ask("rev-parse", "HEAD") if taken else tree.commit
+    if patches:
+        say(f"applying {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
+        there = work.files(patches)
+        if blobs.is_made(patches, there):
+            raise DoesNotApply("the tree has the very files that the series makes: it is in the tree already")
+        work.apply(patches, PatchRole.SERIES, len(patches))
+    return Steps(tuple(taken), start, work.git.ask("rev-parse", "HEAD"))
 
 
 def apply_checkers(
@@ -152,10 +165,10 @@ class _Work:
         arguments = ("apply", "--cached", "--check", "--reverse", "-")
         return self.git.run(*arguments, input=patch.mail, env=self._place, cwd=self.directory).ok
 
-    def files(self, patches: Iterable[Patch]) -> dict[str, str]:
-        """The blobs that HEAD has of the files of patches."""
+    def files(self, patches: Iterable[Patch], commit: str = "HEAD") -> dict[str, str]:
+        """The blobs that a commit has of the files of patches."""
         named = (path for patch in patches for touch in blobs.touches(patch) for path in (touch.before, touch.after))
-        return blobs_at(self.git, "HEAD", (path for path in named if path is not None))
+        return blobs_at(self.git, commit, (path for path in named if path is not None))
 
     def apply(self, patches: Sequence[Patch], role: PatchRole, total: int) -> None:
         """One commit for each patch, its fixups squashed into it, or UserError."""

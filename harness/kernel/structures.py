@@ -66,7 +66,8 @@ def structures(build: Build, *, processes: Processes, cache: Cache, sandbox: San
 def parse(text: str) -> tuple[Structure, ...]:
     """What pahole printed: a structure for each that has a size; the first of several of one name."""
     found: dict[str, Structure] = {}
-    name, members, inside = "", [], ""
+    members: list[Member] = []
+    name = inside = ""
     for line in (_ATTRIBUTE.sub("", line) for line in text.splitlines()):
         if head := _HEAD.match(line):
             name, members, inside = head[1], [], ""

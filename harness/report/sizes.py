@@ -91,7 +91,7 @@ def _pairs(base: Sequence[Structure], series: Sequence[Structure]) -> list[tuple
 
 def _structure(base: Structure | None, series: Structure | None) -> list[str]:
     sides = [_layout(one) for one in (base, series)]
-    name = (series or base).name if series or base else ""
+    name = next((one.name for one in (series, base) if one is not None), "")
     words = sides[0] if sides[0] == sides[1] else " → ".join(sides)
     lines = [f"  struct {one_line(name)}: {words}"]
     if base is None or series is None:

@@ -206,11 +206,15 @@ class Graph:
         taken = sum(node.uses == resource and node.state is State.RUNNING for node in self._nodes)
         return not resource or taken < self._limits.get(resource, 1)
 
+    def _expect(self, node: Node[Any], seconds: float) -> None:
+        with self._changed:
+            node.expected_s, self._news = seconds, True
+
     def _perform(self, node: Node[Any]) -> None:
         report = Report(
             lambda text: self._emit(Event(EventKind.PROGRESS, node.name, text)),
             lambda identity: self._advice.check(node, identity),
-            lambda seconds: setattr(node, "expected_s", seconds),
+            lambda seconds: self._expect(node, seconds),
         )
         self._emit(Event(EventKind.STARTED, node.name, last_s=self._advice.last_s(node.name)))
         state = State.DONE

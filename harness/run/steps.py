@@ -317,7 +317,13 @@ class Steps:
             for arch in self.arches:
 
                 def compile_program(report: Report, name: str = name, arch: Arch = arch) -> Prepared:
-                    return makers[name](arch, report.say)
+                    report.cached = True
+
+                    def say(text: str) -> None:
+                        report.cached = False
+                        report.say(text)
+
+                    return makers[name](arch, say)
 
                 prepared[arch].append(self.add(f"{name} programs {arch}", compile_program))
         return prepared

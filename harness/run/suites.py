@@ -86,13 +86,11 @@ class Workshop:
         return builder.build(kselftest.table(), arch, content, source, jobs=self.jobs, say=say)
 
     def faults(self, arch: Arch, say: Say) -> Prepared:
-        say(f"compiling the page-fault programs for {arch}")
-        program = build_program("faults", arch, processes=self.processes, cache=self.cache)
+        program = build_program("faults", arch, processes=self.processes, cache=self.cache, say=say)
         return Prepared("faults", faults.FaultsSuite(), faults.payload(program))
 
     def hazards(self, arch: Arch, say: Say) -> Prepared:
-        say(f"compiling the hazard programs for {arch}")
-        program = build_program("hazards", arch, processes=self.processes, cache=self.cache)
+        program = build_program("hazards", arch, processes=self.processes, cache=self.cache, say=say)
         return Prepared("hazards", hazards.HazardsSuite(), hazards.payload(program))
 
     def bench(self, arch: Arch, say: Say) -> Prepared:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.arch import ARCHES, cross_prefix, is_native
 from harness.errors import InfraError, MissingTool
+from harness.events import Say
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import Arch
@@ -36,8 +37,13 @@ def compile_argv(compiler: str, directory: Path, output: Path) -> list[str]:
     return [compiler, *FLAGS, "-I.", "-I../common", "-o", str(output), *names]
 
 
-def build_program(name: str, arch: Arch, *, processes: Processes, cache: Cache, sources: Path | None = None) -> Path:
+def build_program(
+    name: str, arch: Arch, *, processes: Processes, cache: Cache, sources: Path | None = None,
+    say: Say = lambda _: None,
+) -> Path:  # fmt: skip
     """The program for `arch`, from the cache if its sources, compiler, C library and flags have not changed.
+
+    `say` is told where it must be compiled.
 
     Raises MissingTool without a compiler or a static C library for `arch`, InfraError (with the compiler's words)
     if the program does not compile.
@@ -53,6 +59,7 @@ def build_program(name: str, arch: Arch, *, processes: Processes, cache: Cache, 
             digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
 
     def make(into: Path) -> None:
+        say(f"compiling {name} for {arch}")
         done = processes.run(compile_argv(compiler, directory, into / name), cwd=directory, deadline_s=_DEADLINE_S)
         if not done.ok:
             raise InfraError(f"{name} does not compile for {arch}", detail=done.words)

@@ -44,11 +44,11 @@ def parse(text: str) -> tuple[Sampled, ...]:
                 raise ValueError(f"samples of {name} come twice")
             found[name] = _repetitions(line)
     main = next((name for name in found if name.endswith(_MAIN)), next(iter(found), ""))
-    return tuple(
-        Sampled("" if name == main else name, operations[name], repetitions)
-        for name, repetitions in sorted(found.items(), key=lambda item: item[0] != main)
-        if name == main or repetitions != found[main]  # one thread's time, where there is one alone
-    )
+    told: dict[tuple[int, ...], Sampled] = {}  # the same costs by other operations are the same thing
+    for name, repetitions in sorted(found.items(), key=lambda item: item[0] != main):
+        costs = tuple(one.cost for one in repetitions)
+        told.setdefault(costs, Sampled("" if name == main else name, operations[name], repetitions))
+    return tuple(told.values())
 
 
 def _repetitions(line: str) -> tuple[Repetition, ...]:

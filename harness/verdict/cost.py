@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift, Side, unit_of
+from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift, Side
+from harness.verdict.amounts import amount, number, percent, unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +112,7 @@ class Shift:
     value: float
     low: float
     high: float
-    spread: float  # standard deviation of the pairs' shifts
+    error: float  # standard error of `value`
     p: float
 
     @property
@@ -124,9 +125,9 @@ def estimate(
 ) -> Shift:  # fmt: skip
     """The shift of an operation's cost over pairs of boots.
 
-    How far a pair may be off is known from the pairs of a control (`null`), in which nothing shifts; without one, from
-    how the pairs themselves differ.  The interval is the wider one, at each end, of Student's and of the bootstrap,
-    which draws repetitions within each pair, and pairs too where there is no control.
+    How far a pair may be off is known from how the pairs differ, and from the pairs of a control (`null`) in which
+    nothing shifts, of which the larger counts, and from how repetitions differ within each.  The interval is the wider
+    one, at each end, of Student's over the pairs and of the bootstrap that draws pairs, and repetitions within each.
     """
     import numpy as np  # noqa: PLC0415 - heavy
     from scipy import stats  # noqa: PLC0415
@@ -134,35 +135,39 @@ def estimate(
     every = [np.array(differences(*pair)) for pair in found]
     each = np.array([location(values) for values in every])
     value, count = float(each.mean()), len(each)
-    means = _bootstrap(every, draws_pairs=not null)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = (float(end) for end in np.percentile(means, (tail, 100 - tail)))
-    if null:
-        spread = math.sqrt(sum(location(np.array(differences(*pair))) ** 2 for pair in null) / len(null))
-        error, free = math.hypot(spread / math.sqrt(count), float(means.std())), len(null)
-    elif count == 1:
+    drawn = _drawn(every)
+    low, high = _ends(drawn)
+    if count == 1:
         return Shift(value, min(low, value), max(high, value), 0.0, 1.0)
-    else:
-        spread, free = float(each.std(ddof=1)), count - 1
-        error = spread / math.sqrt(count)
+    known = [location(np.array(differences(*pair))) for pair in null]
+    spread = max(float(each.std(ddof=1)), math.sqrt(sum(one**2 for one in known) / max(1, len(known))))
+    error, free = math.hypot(spread / math.sqrt(count), float(drawn.mean(axis=0).std())), count - 1
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, free)) * error
     p = float(2 * stats.t.sf(abs(value) / error, free)) if error else float(not value)
-    return Shift(value, min(low, value - half), max(high, value + half), spread, p)
+    return Shift(value, min(low, value - half), max(high, value + half), error, p)
 
 
-def _bootstrap(every: Sequence[NDArray[np.float64]], *, draws_pairs: bool) -> NDArray[np.float64]:
-    """Means of pairs, each with drawn repetitions."""
+def _drawn(every: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Of each pair of boots, what it comes to with repetitions drawn at random, many times."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     random = np.random.default_rng(_RANDOM)
     drawn = np.empty((len(every), _DRAWS))
     for row, values in zip(drawn, every, strict=True):
         row[:] = np.median(values[random.integers(0, len(values), (_DRAWS, len(values)))], axis=1)
-    if draws_pairs:
-        picked = random.integers(0, len(every), (_DRAWS, len(every)))
-        drawn = drawn[picked, np.arange(_DRAWS)[:, None]].T
-    means: NDArray[np.float64] = drawn.mean(axis=0)
-    return means
+    return drawn
+
+
+def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Percentiles of the mean of pairs that are drawn, too."""
+    import numpy as np  # noqa: PLC0415 - heavy
+
+    random = np.random.default_rng(_RANDOM + 1)
+    picked = random.integers(0, len(drawn), (_DRAWS, len(drawn)))
+    means = drawn[picked, np.arange(_DRAWS)[:, None]].mean(axis=1)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(means, (tail, 100 - tail))
+    return float(low), float(high)
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -220,7 +225,8 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
 def _judged(price: Price, floor: float, same_percent: float) -> Price:
     """The verdict of a price that has an interval."""
     count = len(price.seeds)
-    if count >= LEAST_SEEDS and price.p < 1 - CONFIDENCE and abs(price.shift) > floor:
+    is_shift = price.p < 1 - CONFIDENCE and not price.low <= 0 <= price.high
+    if count >= LEAST_SEEDS and is_shift and abs(price.shift) > floor:
         judgement = Judgement.SLOWER if price.shift > 0 else Judgement.FASTER
         price = replace(price, judgement=judgement)
         return replace(price, words=f"{judgement} by {amount(price)}")
@@ -239,7 +245,10 @@ def _needs(price: Price, floor: float, same_percent: float) -> str:
     if count < LEAST_SEEDS:
         return f"{LEAST_SEEDS} seeds at least"
     if floor >= wanted:
-        return f"another metric: mere movement of code makes {number(floor)} {price.mode.unit} here"
+        what = (
+            "the controls make" if floor > LEAST_INSTRUCTIONS or price.mode is not Mode.EXACT else "no less counts than"
+        )
+        return f"a larger --same: {what} {number(floor)} {price.mode.unit}, {percent(100 * floor / price.base)} here"
     half = max(price.high - price.shift, price.shift - price.low)
     room = max(wanted - abs(price.shift), wanted / 4)
     return f"{max(count + 1, math.ceil(count * (half / room) ** 2))} seeds"
@@ -252,7 +261,7 @@ def _least(shift: Shift, count: int) -> float:
     if count < LEAST_SEEDS:
         return abs(shift.half)
     factor = stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) + stats.t.ppf(POWER, count - 1)
-    return float(factor) * shift.spread / math.sqrt(count)
+    return float(factor) * shift.error
 
 
 def _floor(price: Price) -> float:
@@ -287,35 +296,3 @@ def _counters(base: Sequence[Samples], series: Sequence[Samples]) -> tuple[Count
     return tuple(
         Counted(name, *(sum(one.counters.get(name, 0) for one in side) for side in (base, series))) for name in names
     )
-
-
-# --- words ----------------------------------------------------------------------------------------------------
-
-
-def amount(price: Price) -> str:
-    """`0.31 % (48.0 instructions a fault), 95 % interval 47.6 to 48.3`; signed where it is no verdict."""
-    value, low, high = price.shift, price.low, price.high
-    signed = price.judgement not in (Judgement.SLOWER, Judgement.FASTER)
-    if not signed and value < 0:
-        value, low, high = -value, -high, -low
-    share = percent(100 * value / price.base if price.base else 0.0, signed=signed)
-    cost = f"{number(value, signed=signed)} {unit(price)}"
-    return f"{share} ({cost}), 95 % interval {number(low, signed=signed)} to {number(high, signed=signed)}"
-
-
-def unit(price: Price) -> str:
-    """`instructions a fault`, `ns an op`."""
-    return unit_of(price.mode, price.operation)
-
-
-def number(value: float, *, signed: bool = False) -> str:
-    """A cost: to a tenth, and to hundredths where it is small."""
-    digits = 0 if abs(value) >= 10_000 else 1 if abs(value) >= 10 else 2
-    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
-    return text.replace("-0.00", "0.00") if not float(text.replace(",", "")) else text
-
-
-def percent(value: float, *, signed: bool = False) -> str:
-    """Per cent, with as many places as it takes to be no zero."""
-    digits = 2 if abs(value) >= 0.1 or not value else 3
-    return f"{value:+.{digits}f} %" if signed else f"{value:.{digits}f} %"

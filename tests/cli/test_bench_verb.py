@@ -29,7 +29,7 @@ def test_a_bare_bench_prices_the_demo_series_on_the_release_kernel(place: Path, 
     assert (engine.plan.guest.smp, engine.plan.guest_seeds, engine.plan.suites) == (
         1,
         (1, 2, 3, 4),
-        ("bench", "faults"),
+        ("bench", "faults", "sizes"),
     )
     assert done.exit_code == 0
     assert "Cost    instructions for each operation, counted in exact guests; 3 seeds" in done.stdout
@@ -45,6 +45,7 @@ def test_flags_reach_the_engine(place: Path, invoke: Invoke) -> None:
     assert engine.plan is not None
     assert engine.plan.bench.model_dump() == {
         "mode": "relative", "fail": ("slower > 1 %", "faults.*: slower > 20"), "same": 0.05, "again": 2, "moved": False,
+        "where": True,
         "boots": 3,
     }  # fmt: skip
 

@@ -174,7 +174,7 @@ def test_completion_scripts_call_the_program_back(shell: str) -> None:
         ("vmaharness r", {"report", "rerun", "run", "runs"}),
         ("vmaharness run --ar", {"--arch"}),
         ("vmaharness run --arch ", {"x86_64", "arm64"}),
-        ("vmaharness run --suite ", {"vma", "faults", "hazards", "bench", "sizes", "kselftest"}),
+        ("vmaharness run --suite ", {"vma", "faults", "hazards", "kselftest", "bench", "sizes"}),
         ("vmaharness run --profile lock", {"lockdep"}),
     ],
 )

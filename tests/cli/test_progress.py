@@ -144,6 +144,11 @@ def test_the_rest_is_estimated_as_far_as_it_is_known(seconds: float, unknown: in
     assert outlook_text(Outlook(1, 1, 1, seconds, unknown), 0.0) == f"1 of 3 steps done, 1 running, 1 left{words}"
 
 
+def test_what_takes_longer_than_it_did_is_said_to() -> None:
+    assert outlook_text(Outlook(1, 1, 1, 30.0), 35.0).endswith("; about 10 s")
+    assert outlook_text(Outlook(1, 1, 1, 30.0), 45.0).endswith("1 left; longer than before")
+
+
 def test_a_terminal_shows_how_far_it_is_below_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     stream, clock = Terminal(), Clock()

@@ -89,11 +89,12 @@ MENDED = {"mm/interval_tree.c": replaced(r"\n#error vmaharness: not here\n", "")
 
 def make_line(
     directory: Path, repo: Path, base: str, defect: Mapping[str, Edit], *, at: int, unbuildable: Sequence[int] = (),
-    same_kernels: bool = False,
+    same_kernels: bool = False, tag: str = "",
 ) -> Line:  # fmt: skip
     """Ten commits on `base` of `repo`, of which number `at` (from 1) has the defect.
 
     Of the `unbuildable` ones no kernel compiles.  `same_kernels`: the others are documentation only.
+    No kernel of a line is one of a line with another `tag`.
     """
     clone, index = directory / "linux.git", directory / "index"
 
@@ -126,7 +127,7 @@ def make_line(
     commits = [base]
     for number, name in enumerate(TOUCHED, 1):
         page = {f"Documentation/mm/vmaharness_{number}.rst": appended(f"Page {number}\n")}
-        code = {f"mm/{name}.c": appended(f"\nint vmaharness_patch_{number};\n")}
+        code = {f"mm/{name}.c": appended(f"\nint vmaharness_patch{tag}_{number};\n")}
         changes: dict[str, Edit] = dict(page if same_kernels else code)
         if number == at:
             changes |= defect

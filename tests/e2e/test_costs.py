@@ -13,7 +13,7 @@ pytestmark = pytest.mark.kernel
 PATCH = PATCHES / "adds-five-instructions.patch"
 ASKED = [
     "--series", str(PATCH), "--profile", "lockdep", "--arch", "x86_64", "--seeds", "1..3", "--no-moved", "--no-where",
-    "--case", "bench.page_fault3.threads.1", "--case", "faults.anon.1",
+    "--case", "faults.anon.1", "--case", "faults.refault.1",
 ]  # fmt: skip
 
 

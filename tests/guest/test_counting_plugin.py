@@ -53,7 +53,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def run(program: Path, tmp_path: Path) -> Run:
     def run(*lines: str, case: int = 0) -> dict[int, Profile]:
         (tmp_path / "entries").write_text(ENTRIES)
-        argv = [program, "x86_64", f"out={tmp_path / 'counts'}", f"entries={tmp_path / 'entries'}"]
+        argv: list[str | Path] = [program, "x86_64", f"out={tmp_path / 'counts'}", f"entries={tmp_path / 'entries'}"]
         script = "".join(f"{line}\n" for line in lines)
         subprocess.run(argv, input=script.encode(), check=True, env={"ASAN_OPTIONS": "detect_leaks=0"})
         return read_counts(tmp_path / "counts", SYMBOLS)[case]

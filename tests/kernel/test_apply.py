@@ -66,6 +66,17 @@ def test_each_patch_is_one_commit(apply: Apply, clone: Path, tree: Tree) -> None
     assert git(applied.repo, "show", f"{applied.commit}:mm/new.c") == "int new;\n"
 
 
+def test_what_was_applied_once_is_taken_from_the_cache(
+    apply: Apply, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fix = series(make_patch(1, {MEMORY: ((clone / MEMORY).read_text(), "/* mended */\n")}))
+    first = apply(two(clone), fix)
+    monkeypatch.setattr("harness.kernel.apply._apply", lambda *_: pytest.fail("applied again"))
+    again = apply(two(clone), fix)
+    assert replace(again, repo=first.repo) == first
+    assert git(again.repo, "show", f"{again.commit}:mm/new.c") == "int new;\n"
+
+
 def test_the_same_input_makes_the_same_commits(apply: Apply, clone: Path) -> None:
     undated = series(replace(two(clone).patches[0], mail=two(clone).patches[0].mail.replace(b"Date: ", b"X-Date: ")))
     assert apply(two(clone)).commit == apply(two(clone)).commit

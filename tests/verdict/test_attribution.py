@@ -47,8 +47,8 @@ def test_what_comes_between_is_a_line_of_its_own() -> None:
 
 
 def test_small_changes_are_one_line_together() -> None:
-    few = {("a",): (1000, 1), ("b",): (1000, 1), ("c",): (1000, 1)}
-    more = {("a",): (1001, 1), ("b",): (1003, 1), ("c",): (2000, 1)}
+    few: dict[tuple[str, ...], tuple[int, int]] = {("a",): (1000, 1), ("b",): (1000, 1), ("c",): (1000, 1)}
+    more: dict[tuple[str, ...], tuple[int, int]] = {("a",): (1001, 1), ("b",): (1003, 1), ("c",): (2000, 1)}
     shifts, same = function_shifts(profile(few), profile(more), (1000, 1000))
     assert [(one.function, round(one.shift, 6)) for one in shifts] == [("c", 1.0), (left_name(2), 0.004)]
     assert same == 0

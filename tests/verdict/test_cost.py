@@ -52,12 +52,8 @@ def test_a_price_is_found_to_the_instruction(added: int, interrupts: int) -> Non
 
 def test_the_same_numbers_are_the_same() -> None:
     found = price(kernel(Side.BASE), kernel(Side.SERIES))
-    assert (found.judgement, found.shift, found.p, found.within) == (
-        Judgement.SAME,
-        0.0,
-        1.0,
-        pytest.approx(0.025, abs=0.001),
-    )
+    assert (found.judgement, found.shift, found.p) == (Judgement.SAME, 0.0, 1.0)
+    assert found.within == pytest.approx(0.025, abs=0.001)
     assert found.words == "same within 0.025 % (+0.00 % (+0.00 instructions a fault), 95 % interval +0.00 to +0.00)"
 
 
@@ -70,7 +66,7 @@ def test_what_moved_code_makes_is_no_price() -> None:
     found = price(kernel(Side.BASE), kernel(Side.SERIES, 0.5), kernel(Side.MOVED, 0.6))
     assert found.judgement is Judgement.SAME
     assert found.moved == pytest.approx(0.6, abs=0.01)
-    assert found.within == pytest.approx(0.067, abs=0.002)  # what the control makes is in it
+    assert found.within == pytest.approx(0.073, abs=0.002)  # what the control makes is in it
     beyond = price(kernel(Side.BASE), kernel(Side.SERIES, 2), kernel(Side.MOVED, 0.6))
     assert beyond.judgement is Judgement.SLOWER
 

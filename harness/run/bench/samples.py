@@ -10,6 +10,7 @@ from harness.model import Boot, Case, Exact, Outcome, SuiteResult, TargetResult
 from harness.run.exact import unseeded
 from harness.suites import samples as printed
 from harness.verdict import cost
+from harness.verdict.amounts import number
 
 _COUNTERS = "events"  # the unit of what is counted beside a cost
 
@@ -145,7 +146,7 @@ def moved(samples: Sequence[Samples]) -> list[Control]:
     found = []
     for (arch, profile), shifts in by_target.items():
         worst, metric = max(shifts)
-        words = f"{len(shifts)} comparisons, the largest shift {cost.number(worst)} ({metric})"
+        words = f"{len(shifts)} comparisons, the largest shift {number(worst)} ({metric})"
         found.append(Control(Side.MOVED, arch, profile, len(shifts), worst, metric, True, words))
     return found
 
@@ -160,8 +161,6 @@ def alike(samples: Sequence[Samples]) -> list[Control]:
         doubts = cost.holm([shift.p for shift in shifts])
         apart = sum(p < 1 - cost.CONFIDENCE for p in doubts)
         worst, metric = max((abs(shift.value), group.first.metric) for shift, group in zip(shifts, here, strict=True))
-        words = (
-            f"{len(here) - apart} of {len(here)} metrics alike, the largest shift {cost.number(worst)} ns ({metric})"
-        )
+        words = f"{len(here) - apart} of {len(here)} metrics alike, the largest shift {number(worst)} ns ({metric})"
         found.append(Control(Side.AGAIN, arch, profile, len(here), worst, metric, not apart, words))
     return found

@@ -17,8 +17,8 @@ from harness.plan.model import Plan, parse_limit
 from harness.run.bench.samples import repetitions_of
 from harness.run.bench.steps import PRICED, checked
 from harness.run.bisect.log import Log
+from harness.verdict.amounts import number
 from harness.verdict.bisect import arches_first, plain
-from harness.verdict.cost import number
 
 _BASE = "00-"  # begins the name of the base's probe
 
@@ -95,4 +95,4 @@ class Pricing:
         name = f"{suite.suite}.{plain(case.name)}"
         if case.outcome is not Outcome.PASS or not (self._metric == name or self._metric.startswith(f"{name}.")):
             return case
-        return replace(case, outcome=Outcome.FAIL if is_slow else Outcome.PASS, message=words)
+        return replace(case, outcome=Outcome.FAIL if is_slow else Outcome.PASS, message=words, detail="")
