@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +15,9 @@ from harness.verdict.attribution import both, function_shifts, left_name
 FAULT = ("asm_exc_page_fault", "handle_mm_fault")
 
 
-def profile(stacks: dict[tuple[str, ...], tuple[int, int]]) -> Profile:
+def profile(stacks: Mapping[Any, tuple[int, int]]) -> Profile:
     total = sum(count for count, _ in stacks.values())
-    return Profile(total, 0, (total,), stacks)
+    return Profile(total, 0, (total,), dict(stacks))
 
 
 BASE = profile({(USER,): (1000, 0), FAULT: (5000, 100), (*FAULT, "lock"): (300, 100), ("syscall", "lock"): (60, 20)})
