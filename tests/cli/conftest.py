@@ -20,6 +20,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("VMAHARNESS_ACCEL", "VMAHARNESS_JOBS", "VMAHARNESS_PROGRAM", "CI_PROJECT_DIR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("VMAHARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # traces of bugs
     directory = tmp_path / "work"
     directory.mkdir()
     monkeypatch.chdir(directory)

@@ -80,10 +80,7 @@ def test_an_error_is_told_and_what_was_found_until_then_is_kept(
     assert results.load(place / "here/results.json").outcome is samples.cancelled().outcome
 
 
-def test_a_bug_is_called_one_and_its_trace_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_bug_is_called_one_and_its_trace_kept(tmp_path: Path, invoke: Invoke) -> None:
     done = invoke("run", engine=FakeEngine(error=ZeroDivisionError("oh")))
     assert done.exit_code == 3
     (crash,) = tmp_path.glob("vmaharness-crash-*")
