@@ -5,6 +5,7 @@
  * the kernel's choices: another seed is another layout, the same on each kernel.
  */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <unistd.h>
@@ -23,15 +24,22 @@ bool layout_is_fixed(void)
 	return now != -1 && (now & ADDR_NO_RANDOMIZE);
 }
 
-/* Begins the program again; where that is forbidden it goes on as it is. */
+/*
+ * Begins the program again, by its own path: by /proc/self/exe the kernel would
+ * call it "exe" in all that it says of it.  Where that is forbidden it goes on as
+ * it is.
+ */
 void fix_layout(char **argv)
 {
 	int now = personality(ASK);
+	char path[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
-	if (now == -1 || now & ADDR_NO_RANDOMIZE ||
+	if (size <= 0 || now == -1 || now & ADDR_NO_RANDOMIZE ||
 	    personality((unsigned int)now | ADDR_NO_RANDOMIZE) == -1)
 		return;
-	(void)execv("/proc/self/exe", argv);
+	path[size] = '\0';
+	(void)execv(path, argv);
 	(void)personality((unsigned int)now);
 }
 
