@@ -114,16 +114,16 @@ def test_read(bench: Bench) -> None:
     assert caught.value.detail == "cat: no such file"
 
 
-def in_shell(bench: Bench, log: Path, channel: paramiko.Channel, command: str) -> None:
+def in_shell(log: Path, channel: paramiko.Channel, command: str) -> None:
     """What a guest's shell does with a command; its kernel log is a file."""
-    script = command.replace(">/dev/kmsg", f">>{shlex.quote(str(log))}")
+    script = command.replace(">/dev/kmsg", f"| sed 's/^<1>/[    2.0] /' >>{shlex.quote(str(log))}")
     done = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
     finish(done.returncode, done.stdout, done.stderr)(channel, command)
 
 
 def test_a_command_runs_between_its_marks_and_is_told_apart_from_what_follows(bench: Bench) -> None:
-    log = bench.directory / "kmsg"
-    bench.sshd.handlers["echo"] = lambda channel, command: in_shell(bench, log, channel, command)
+    log = bench.directory / "out" / "console-x86_64-lockdep.log"
+    bench.sshd.handlers["echo"] = lambda channel, command: in_shell(log, channel, command)
     with bench.guest() as guest:
         guest.boot()
         argv = ["sh", "-c", "printf 'no end of line'; echo oops >&2; exit 3"]
@@ -134,8 +134,8 @@ def test_a_command_runs_between_its_marks_and_is_told_apart_from_what_follows(be
         assert (killed.exit_code, killed.stdout, after) == (137, "it\n", "still\n")
         silent, _ = guest.run_marked(["true"], "three", "true", timeout_s=60)
         assert silent.stdout == ""
-    marks = [f"<1>vmaharness: {what}" for what in ("case 'one'", "end of case 'one'", "two", "end of two")]
-    assert log.read_text().splitlines()[:4] == marks
+    marks = [f"[    2.0] vmaharness: {what}" for what in ("case 'one'", "end of case 'one'", "two", "end of two")]
+    assert [line for line in log.read_text().splitlines() if line.startswith("[    2.0]")][:4] == marks
 
 
 def test_a_shell_that_ends_in_the_middle_gives_no_result(bench: Bench) -> None:
@@ -157,7 +157,7 @@ def test_an_end_mark_is_waited_for_on_the_console(bench: Bench) -> None:
     def handler(channel: paramiko.Channel, command: str) -> None:
         lagging.append(threading.Timer(0.2, late, [bench.directory / "out" / "console-x86_64-lockdep.log"]))
         lagging[0].start()
-        in_shell(bench, bench.directory / "kmsg", channel, command)
+        in_shell(bench.directory / "kmsg", channel, command)
 
     bench.sshd.handlers["echo"] = handler
     with bench.guest() as guest:

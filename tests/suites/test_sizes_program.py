@@ -29,6 +29,7 @@ def run(program: Path, *args: str) -> tuple[Case, CommandResult]:
     return case, result
 
 
+@pytest.mark.slow
 def test_it_measures_what_vmas_take(program: Path) -> None:
     case, _ = run(program, "--vmas", "20000")
     assert case.outcome is Outcome.PASS, case.message
