@@ -10,10 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.errors import InfraError
 from harness.host.cache import Cache
-from harness.host.process import Processes
-from harness.kernel.apply import apply_series
 from harness.model import AppliedTree, Baseline, Case, Outcome, TargetResult
 from harness.run import kept
 from harness.run.graph import Node, Report
@@ -33,9 +30,8 @@ KIND = "baseline"  # of cache entries
 class BaselineSteps:
     """The steps of the base, beside those of the series."""
 
-    def __init__(self, steps: Steps, *, processes: Processes, cache: Cache) -> None:
+    def __init__(self, steps: Steps, *, cache: Cache) -> None:
         self._steps = steps
-        self._processes = processes
         self._cache = cache
         self._adding = threading.Lock()
         self._own: Steps | None = None
@@ -111,20 +107,10 @@ class BaselineSteps:
             directory.mkdir(exist_ok=True)
             self._steps.let_go()
             needs: list[Node[Any]] = [self._steps.applied, self._steps.base_fix]
-            self._tree = self._steps.add(f"{PREFIX}tree", self._apply, needs=needs)
+            self._tree = self._steps.add(f"{PREFIX}tree", self._steps.without_series, needs=needs)
             own = self._steps.of_tree(self._tree, prefix=PREFIX, directory=directory)
             own.add_programs()
             self._own = own
-
-    def _apply(self, report: Report) -> AppliedTree:
-        applied = self._steps.applied.value
-        if applied.presence and not applied.reverted:
-            raise InfraError("the series cannot be taken out of the tree: there is no base to compare with")
-        found = apply_series(
-            applied.base, self._steps.base_fix.value, None, processes=self._processes, cache=self._cache, say=report.say
-        )
-        report.text = f"{found.commit[:12]}, without the series"
-        return found
 
     def _add_target(self, of_series: Target) -> None:
         own = self._own

@@ -75,7 +75,7 @@ def run_plan(
         resume=resume,
     )  # fmt: skip
     steps = Steps(plan, directory=directory, goal=goal, processes=processes, cache=cache, emit=emit, account=recorder)
-    baseline = BaselineSteps(steps, processes=processes, cache=cache)
+    baseline = BaselineSteps(steps, cache=cache)
     checks = CheckSteps(steps, processes=processes, cache=cache)
     patches = PatchSteps(steps, baseline.ask, cache=cache)
     one_by_one = _add_steps(steps, checks, patches, baseline)

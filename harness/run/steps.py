@@ -26,7 +26,7 @@ from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
-from harness.kernel.apply import apply_checkers
+from harness.kernel.apply import apply_checkers, apply_series
 from harness.kernel.build import Builder
 from harness.kernel.source import resolve_tree
 from harness.model import (
@@ -463,6 +463,17 @@ class Steps:
         report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
         report.made_of(applied.tree_id)
         return applied
+
+    def without_series(self, report: Report) -> AppliedTree:
+        """The tree without the series, with base fixes.  Raises InfraError where it cannot be taken out."""
+        applied = self.applied.value
+        if applied.presence and not applied.reverted:
+            raise InfraError("the series cannot be taken out of the tree: there is no base to compare with")
+        found = apply_series(
+            applied.base, self.base_fix.value, None, processes=self._processes, cache=self._cache, say=report.say
+        )
+        report.text = f"{found.commit[:12]}, without the series"
+        return found
 
     def _checkers_of(self, wanted: str) -> Callable[[Report], AppliedTree]:
         def check(report: Report) -> AppliedTree:

@@ -39,7 +39,7 @@ def test_it_measures_what_vmas_take(program: Path) -> None:
     plain, touched = metrics["vma_memory"], metrics["vma_memory_touched"]
     assert plain.unit == touched.unit == "bytes/VMA"
     assert plain.count == 20000
-    assert 0 < plain.value < 20000, "on a host, others use slabs meanwhile"
+    assert 20 < plain.value < 2000, "on a host, others use slabs meanwhile"
     if Path("/sys/kernel/slab/vm_area_struct/object_size").exists():
         assert metrics["vm_area_struct.object"].value >= 100
         assert metrics["vm_area_struct.slot"].value >= metrics["vm_area_struct.object"].value

@@ -104,7 +104,7 @@ class BenchSteps:
     def _add(self, report: Report) -> None:
         """All other steps, now that the series is read."""
         series = self.steps.series.value
-        base = self._open(Side.BASE, None if series is None else self._tree_without)
+        base = self._open(Side.BASE, None if series is None else self.steps.without_series)
         base.steps.add_programs()
         self._add_kernels(base, like=None)
         if series is not None:
@@ -245,17 +245,6 @@ class BenchSteps:
         return self._qemu[arch]
 
     # --- trees ------------------------------------------------------------------------------------------------
-
-    def _tree_without(self, report: Report) -> AppliedTree:
-        """The tree without the series, with base fixes."""
-        applied = self.steps.applied.value
-        if applied.presence and not applied.reverted:
-            raise InfraError("the series cannot be taken out of the tree: there is no base to compare with")
-        found = apply_series(
-            applied.base, self.steps.base_fix.value, None, processes=self._processes, cache=self._cache, say=report.say
-        )
-        report.text = f"{found.commit[:12]}, without the series"
-        return found
 
     def _tree_moved(self, report: Report) -> AppliedTree:
         """The same with a patch that moves code."""
