@@ -256,7 +256,7 @@ class _Work:
         started, config = time.monotonic(), self._config
         steps = []
         if (entry := self.cache.find("config", self.order.key)) is not None:
-            self.objects.write(config.name, (entry / "config").read_text())
+            self.objects.keep(config.name, (entry / "config").read_text())
         else:
             steps.append(self.configure(jobs))
             if not steps[0].ok:

@@ -49,6 +49,13 @@ class Objects:
             file.write(text)
         return path
 
+    def keep(self, name: str, text: str) -> Path:
+        """The same, but a file that has this text already stays as old as it is: make begins nothing for it."""
+        path = self.directory / name
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == text.encode():
+            return path
+        return self.write(name, text)
+
     def hear(self, log: Iterable[str], source: Path) -> list[str]:
         """Take in the lines of a build's log; returns all that has been said of what is there now, old and new."""
         loose: list[str] = []

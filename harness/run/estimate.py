@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from harness.events import Outlook
-from harness.run.graph import Node, State
+from harness.run.graph import Node, State, has_place
 
 
 def outlook(
@@ -45,7 +45,9 @@ def _play(
             if need.state in (State.WAITING, State.RUNNING):
                 waits[node] += 1
                 after.setdefault(need, []).append(node)
-    taken = Counter(node.uses for node in running)
+    at_work: dict[str, list[Node[Any]]] = {}  # by resource
+    for node in running:
+        at_work.setdefault(node.uses, []).append(node)
     ready: dict[str, deque[Node[Any]]] = {}
     order = count()  # nodes cannot be compared
     ends = [(max(0.0, (known.get(node.name) or 0.0) - (began - node.began)), next(order), node) for node in running]
@@ -53,10 +55,10 @@ def _play(
     clock = 0.0
 
     def start(resource: str) -> None:
-        queue = ready.get(resource, deque())
-        while queue and (not resource or taken[resource] < limits.get(resource, 1)):
+        queue, others = ready.get(resource, deque()), at_work.setdefault(resource, [])
+        while queue and has_place(queue[0], others, limits):
             node = queue.popleft()
-            taken[resource] += 1
+            others.append(node)
             heapq.heappush(ends, (clock + (known.get(node.name) or 0.0), next(order), node))
 
     for node, number in waits.items():
@@ -66,7 +68,7 @@ def _play(
         start(resource)
     while ends:
         clock, _, ended = heapq.heappop(ends)
-        taken[ended.uses] -= 1
+        at_work[ended.uses].remove(ended)
         for node in after.get(ended, ()):
             waits[node] -= 1
             if not waits[node]:

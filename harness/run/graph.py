@@ -55,11 +55,13 @@ class Node(Generic[T]):
     """One step.  `value` is there once it is done; asking for it after a failure raises that failure."""
 
     def __init__(
-        self, name: str, work: Callable[[Report], T], needs: Sequence[Node[Any]], uses: str, always: bool = False
-    ) -> None:
+        self, name: str, work: Callable[[Report], T], needs: Sequence[Node[Any]], uses: str, always: bool = False,
+        beside: object = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.needs = tuple(needs)
         self.uses = uses
+        self.beside = beside  # of steps that use the same resource only those may run together that say the same here
         self.always = always  # it costs nothing, and others' work would be lost without it
         self.state = State.WAITING
         self.began = 0.0  # of time.monotonic()
@@ -81,6 +83,13 @@ class Node(Generic[T]):
     def perform(self, report: Report) -> None:
         """Do the work (in the calling thread)."""
         self._value = self._work(report)
+
+
+def has_place(node: Node[Any], others: Sequence[Node[Any]], limits: Mapping[str, int]) -> bool:
+    """Whether a step may run beside others that use the same resource now."""
+    if not node.uses:
+        return True
+    return len(others) < limits.get(node.uses, 1) and all(one.beside == node.beside for one in others)
 
 
 class Advice(Protocol):
@@ -139,13 +148,14 @@ class Graph:
 
     def add(
         self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = "",
-        always: bool = False,
+        always: bool = False, beside: object = None,
     ) -> Node[T]:  # fmt: skip
         """A step that starts when all of `needs` are done and `uses` has a place free; earlier added goes first.
 
-        `always`: also when there is no time for others.  A step that runs may add steps.
+        `always`: also when there is no time for others.  `beside`: steps that use the same and say another thing here
+        do not run at the same time.  A step that runs may add steps.
         """
-        node = Node(name, work, needs, uses, always)
+        node = Node(name, work, needs, uses, always, beside)
         with self._changed:
             self._nodes.append(node)
         return node
@@ -172,7 +182,7 @@ class Graph:
         started: list[threading.Thread] = []
         failed = True
         while failed:
-            failed = False
+            failed, full = False, set[str]()
             waiting = [node for node in self._nodes if node.state is State.WAITING]
             for node in sorted(waiting, key=lambda node: self._advice.rank(node, self._nodes)):
                 broken = next((need.error for need in node.needs if need.state is State.FAILED), None)
@@ -180,7 +190,10 @@ class Graph:
                     broken = LeftOut(self._spent)
                 if broken is not None or any(need.state is State.FAILED for need in node.needs):
                     node.state, node.error, failed = State.FAILED, broken, True
-                elif all(need.state is State.DONE for need in node.needs) and self._has_place(node.uses):
+                elif all(need.state is State.DONE for need in node.needs):
+                    if node.uses in full or not self._has_place(node):
+                        full.add(node.uses)  # nobody overtakes it
+                        continue
                     node.state, node.began = State.RUNNING, time.monotonic()
                     thread = threading.Thread(target=self._perform, args=(node,), name=node.name)
                     thread.start()
@@ -202,9 +215,9 @@ class Graph:
         self._news, self._told = False, now
         self._emit(Event(EventKind.OUTLOOK, outlook=self._advice.outlook(self._nodes, self._limits)))
 
-    def _has_place(self, resource: str) -> bool:
-        taken = sum(node.uses == resource and node.state is State.RUNNING for node in self._nodes)
-        return not resource or taken < self._limits.get(resource, 1)
+    def _has_place(self, node: Node[Any]) -> bool:
+        others = [one for one in self._nodes if one.uses == node.uses and one.state is State.RUNNING]
+        return has_place(node, others, self._limits)
 
     def _expect(self, node: Node[Any], seconds: float) -> None:
         with self._changed:

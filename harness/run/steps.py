@@ -160,10 +160,9 @@ class Steps:
     def follow_each_other(self) -> None:
         """From now on trees follow each other through one work copy, each compiling what it changes of the one before.
 
-        So one step at a time reads files, whatever tree it is for.
+        So steps that read files at the same time read those of one tree.
         """
         self.brief = True
-        self.graph.limit("compile", 1)
         self._advice.in_order = frozenset({"compile"})
 
     def take_what_is_known(self) -> None:
@@ -203,19 +202,24 @@ class Steps:
         """The target of this tree that is called so, as that of another tree is."""
         return next(target for target in self.targets if target.name == name)
 
-    def _uses(self, what: str) -> str:
-        """The resource of a step that reads the tree's files: where they are held shortly, one for all such steps."""
-        return "compile" if self.brief else what
+    def add_reader(
+        self, name: str, work: Callable[[Report], T], tree: Node[AppliedTree], *, needs: Sequence[Node[Any]], uses: str
+    ) -> Node[T]:  # fmt: skip
+        """A step that reads a tree's files: where they are held shortly, none that reads another's runs beside it."""
+        if not self.brief:
+            return self.add(name, work, needs=needs, uses=uses)
+        return self.add(name, work, needs=needs, uses="compile", beside=(id(self._checkouts), tree))
 
     # --- the graph --------------------------------------------------------------------------------------------
 
     def add(
         self, name: str, work: Callable[[Report], T], *, needs: Sequence[Node[Any]] = (), uses: str = "",
-        always: bool = False,
+        always: bool = False, beside: object = None,
     ) -> Node[T]:  # fmt: skip
         """A step under the name that it has for this tree; `always`: also when the budget is used up."""
         work = _lenient(work) if self.prefix else work
-        return self.graph.add(f"{self.prefix}{name}", work, needs=needs, uses=uses, always=always)
+        name = f"{self.prefix}{name}"
+        return self.graph.add(name, work, needs=needs, uses=uses, always=always, beside=beside)
 
     def _add_checkers(self) -> None:
         """The trees of profiles that want checkers, beside the one that suites are made of and all others build."""
@@ -297,12 +301,15 @@ class Steps:
 
     def _add_config(self, target: Target) -> None:
         target.tree = self.tree_of(target.profile)
-        target.config = self.add(
-            f"config {target.name}", self._config_of(target), needs=[target.tree], uses=self._uses("config")
+        target.config = self.add_reader(
+            f"config {target.name}", self._config_of(target), target.tree, needs=[target.tree], uses="config"
         )
 
     def _add_build(self, target: Target, needs: Sequence[Node[Any]]) -> None:
-        target.build = self.add(f"build {target.name}", self._build_of(target), needs=needs, uses="compile")
+        tree = self.tree_of(target.profile)
+        target.build = self.add_reader(
+            f"build {target.name}", self._build_of(target), tree, needs=needs, uses="compile"
+        )
 
     def _add_suites(self) -> dict[Arch, list[Node[Prepared]]]:
         """What the suites need on each architecture; the host's own vma program is run as soon as it is there."""
@@ -342,7 +349,9 @@ class Steps:
                 report.cached, report.good, report.text = program.cached, not program.message, program.message
                 return program
 
-            program = self.add(f"vma program {arch}", compile_vma, needs=[self.applied], uses=self._uses("vma"))
+            program = self.add_reader(
+                f"vma program {arch}", compile_vma, self.applied, needs=[self.applied], uses="vma"
+            )
             if arch is native:
                 self.host_vma = self.add("vma on the host", self._host_vma_of(program), needs=[program])
             if arch in prepared:
@@ -362,9 +371,9 @@ class Steps:
                 report.text = f"{bad[0].key}: {bad[0].message}" if bad else f"{len(found.programs)} programs"
                 return prepared_kselftest(found, self.plan.cases)
 
-            uses = self._uses("selftests")
+            name = f"kselftest programs {arch}"
             prepared[arch].append(
-                self.add(f"kselftest programs {arch}", compile_selftests, needs=[self.applied], uses=uses)
+                self.add_reader(name, compile_selftests, self.applied, needs=[self.applied], uses="selftests")
             )
 
     def _add_rootfs(self, arch: Arch, prepared: list[Node[Prepared]]) -> Node[Rootfs]:
@@ -501,7 +510,7 @@ class Steps:
 
     def _write_files(self, tree: Node[AppliedTree], say: Say) -> Path:
         mine = self._checkouts[tree]
-        if self.brief:  # nobody else reads files now
+        if self.brief:  # nobody reads another tree's files now
             with self._taking:
                 for other in self._holding:
                     if other is not mine:

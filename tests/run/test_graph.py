@@ -55,6 +55,43 @@ def test_a_resource_is_shared_by_as_many_as_its_limit_and_given_in_order() -> No
     assert order == ["a", "b", "c"]
 
 
+def test_steps_with_the_same_resource_run_beside_their_like_alone_and_nobody_overtakes() -> None:
+    graph = make_graph(compile=2)
+    lock, order = threading.Lock(), list[str]()
+    running: set[str] = set()
+    meeting = {tree: threading.Barrier(2, timeout=10) for tree in ("one", "two")}
+
+    def work(tree: str) -> None:
+        with lock:
+            order.append(tree)
+            running.add(tree)
+            assert running == {tree}, "two trees at once"
+        meeting[tree].wait()
+        with lock:
+            running.discard(tree)
+
+    for tree in ("one", "one", "two", "two"):
+        graph.add(tree, lambda _, tree=tree: work(tree), uses="compile", beside=tree)  # type: ignore[misc]
+    graph.run()
+    assert order == ["one", "one", "two", "two"]
+
+
+def test_a_step_that_could_run_beside_waits_for_an_earlier_one_that_cannot() -> None:
+    graph = make_graph(compile=2)
+    order, began = list[str](), threading.Event()
+
+    def first(_: Report) -> None:
+        began.wait(timeout=10)
+        order.append("first of one")
+
+    graph.add("first of one", first, uses="compile", beside="one")
+    graph.add("two", lambda _: order.append("two"), uses="compile", beside="two")
+    graph.add("second of one", lambda _: order.append("second of one"), uses="compile", beside="one")
+    graph.add("free", lambda _: began.set())
+    graph.run()
+    assert order == ["first of one", "two", "second of one"]
+
+
 def test_an_infrastructure_error_fails_those_that_need_it_and_nobody_else() -> None:
     graph = make_graph()
     broken = graph.add("broken", lambda _: fail(InfraError("no disk")))
