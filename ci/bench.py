@@ -18,6 +18,7 @@ from typing import Any
 import consoles
 import intake
 import onebyone
+import prices
 
 from harness.arch import ARCHES
 from harness.host.cache import Cache
@@ -167,6 +168,10 @@ class Bench:
             )  # fmt: skip
         onebyone.OneByOne(self.vmaharness, self.cache, self.work, row).measure(tree.repo, tree.commit)
 
+    def priced(self) -> None:
+        """What patches add to a fault, beside a busy host."""
+        prices.Priced(self.vmaharness, self.user_cache, self.work, row).measure()
+
     def start_up(self) -> None:
         """`vmaharness --help`, median of nine, against a bare Python interpreter."""
 
@@ -185,7 +190,10 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("all", "cold", "compile", "patches", "quick", "intake", "console"), default="all"
+        "what",
+        nargs="?",
+        choices=("all", "cold", "compile", "patches", "prices", "quick", "intake", "console"),
+        default="all",
     )
     parser.add_argument("--vmaharness", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
@@ -200,9 +208,10 @@ def main() -> None:
             "cold": [bench.cold_and_warm],
             "compile": [bench.against_yardstick],
             "patches": [bench.one_by_one],
+            "prices": [bench.priced],
         }
         parts["all"] = [*parts["console"], *parts["intake"], *parts["quick"][:2], *parts["cold"], *parts["compile"],
-                        *parts["patches"]]  # fmt: skip
+                        *parts["patches"], *parts["prices"]]  # fmt: skip
         parts["quick"][:0] = parts["intake"]
         for part in parts[chosen.what]:
             part()
