@@ -369,8 +369,9 @@ class Plan(_Part):
     )
     cases: tuple[Text, ...] = Field(
         default=(),
-        description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them.",
-        examples=[["vma.merge_*", "faults.anon-*"]],
+        description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them. A glob that "
+        "no case of the suites matches is refused: a run without it would pass.",
+        examples=[["vma.merge_*", "faults.anon.*"]],
     )
     baseline: Literal["auto", "always", "never"] = Field(
         default="auto",

@@ -112,6 +112,7 @@ class MutantSteps:
         report.text = f"{len(found)} of patches/mutants/{version}"
         base = self._subject(None, self.steps.applied, f"{BASE}: ", BASE)
         base.steps.add_programs()
+        base.steps.check_cases()
         self.base = base
         self._add_kernels(base)
         for mutant in found:

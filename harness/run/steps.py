@@ -64,6 +64,8 @@ from harness.run.suites import (
 )
 from harness.run.target import TargetAccount
 from harness.run.targets import Target, first_error, targets_of
+from harness.run.tasks import Task
+from harness.run.tasks import unknown as unknown_cases
 from harness.run.tester import Tester
 from harness.series.read import read_series
 from harness.suites.vma_program import VmaProgram
@@ -246,6 +248,7 @@ class Steps:
             return
         if self.goal.reaches(Goal.GUEST):
             self.add_programs()
+            self.check_cases()
         configs = [target.config for target in self.targets if target.config]  # all, before anything compiles
         # Guests of another architecture take longest (emulated ASan): their kernels first, so that they overlap.
         for target in sorted(self.targets, key=lambda target: is_native(target.arch)):
@@ -260,6 +263,27 @@ class Steps:
         rootfs = {arch: self._add_rootfs(arch, nodes) for arch, nodes in self.prepared.items()}
         for target in self.targets:
             target.rootfs = rootfs[target.arch]
+
+    def check_cases(self) -> None:
+        """A step that ends the run where it is asked for cases that there are not: else it would pass without them."""
+
+        def check(_: Report) -> None:
+            there = [(arch, node.value) for arch, nodes in self.prepared.items() for node in nodes]
+            every = {self.tester.config_of(target).smp for target in self.targets}
+            tasks = [
+                Task(item.suite, command) for arch, item in there if item.suite is not None
+                for smp in every for command in item.suite.commands(arch, smp)
+            ]  # fmt: skip
+            broken = [item.name for _, item in there if item.suite is None or item.cases]
+            if unknown := unknown_cases(self.plan.cases, tasks, broken, self.plan.guest_seeds):
+                raise UserError(
+                    f"--case {unknown[0]}: no case of the suites {', '.join(self.plan.suites)} is called so",
+                    fix="give a name or a glob on SUITE.CASE, as results.json and docs/suites.md have them",
+                )
+
+        if self.plan.cases:
+            needs = [node for nodes in self.prepared.values() for node in nodes]
+            self.graph.add("cases", check, needs=needs, always=True)
 
     def share_programs(self, other: Steps) -> None:
         """What guests need beside a kernel is what another tree's guests have."""

@@ -39,6 +39,10 @@ class Task:
         return suite == self.suite.name and self.command.reports(case)
 
 
+OF_THE_RUN = ("kernel", "series", "checks")
+"""Suites of cases that every run has: no command is run for them."""
+
+
 def select(
     suites: Sequence[Suite], patterns: Sequence[str], arch: Arch, smp: int, *, seed: int | None = None
 ) -> list[Task]:
@@ -50,6 +54,22 @@ def select(
         for names in [[*task.command.cases, *(f"{case}@{seed}" for case in task.command.cases if seed is not None)]]
         if any(_asked(patterns, task, name) for name in names)
     ]
+
+
+def unknown(patterns: Sequence[str], tasks: Sequence[Task], also: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """The globs on cases by which none of the tasks is asked for.
+
+    `also` are suites of which it is not known what cases they have; globs on those are not looked at.
+    """
+    ends = ["", *(f"@{seed}" for seed in seeds)]
+
+    def is_known(pattern: str) -> bool:
+        beginning = pattern.partition(".")[0]
+        return any(fnmatch.fnmatchcase(suite, beginning) for suite in (*OF_THE_RUN, *also)) or any(
+            _asked([pattern], task, f"{case}{end}") for task in tasks for case in task.command.cases for end in ends
+        )
+
+    return [pattern for pattern in patterns if not is_known(pattern)]
 
 
 def _asked(patterns: Sequence[str], task: Task, case: str) -> bool:

@@ -176,6 +176,13 @@ def test_a_limit_fails_the_run(bench: Pricing, limit: str, outcome: Outcome) -> 
     assert bool(result.cost.exceeded) is (outcome is Outcome.FAIL)
 
 
+def test_a_case_that_there_is_not_is_refused_before_anything_is_booted(bench: Pricing) -> None:
+    bench.commit("cost_13")
+    with pytest.raises(UserError, match=re.escape("--case faults.anno.1: no case of the suites faults is called so")):
+        bench.price(suites=["faults"], cases=["faults.anno.1"])
+    assert not ImageGuest.booted
+
+
 def test_without_a_series_costs_are_counted_and_nothing_is_compared(bench: Pricing) -> None:
     bench.commit("cost_13")
     result = bench.price(series=None)

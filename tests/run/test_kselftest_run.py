@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from harness.errors import UserError
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import Arch, Case, CommandResult, Outcome, Payload, Relation, Rootfs, RunResult
@@ -90,6 +91,10 @@ def test_tests_are_built_run_and_told_by_name(bench: Bench) -> None:
     # What is not asked for is not missing.
     _, few = _run(bench, cases=["kselftest.mremap_test*"])
     assert sorted(few) == ["mremap_test", "mremap_test.fixed", "mremap_test.simple"]
+    with pytest.raises(
+        UserError, match=r"--case kselftest\.mremmap_test: no case of the suites kselftest is called so"
+    ):
+        _run(bench, cases=["kselftest.mremmap_test"])
 
 
 @pytest.mark.slow

@@ -106,6 +106,7 @@ class BenchSteps:
         series = self.steps.series.value
         base = self._open(Side.BASE, None if series is None else self.steps.without_series)
         base.steps.add_programs()
+        base.steps.check_cases()
         self._add_kernels(base, like=None)
         if series is not None:
             self._follow(Side.SERIES, None, series)
