@@ -98,7 +98,7 @@ def _table(prices: Sequence[Price]) -> list[str]:
 def _patches(report: CostReport, target: str, shown: set[str]) -> list[str]:
     """What each patch changed of the metrics that are shown."""
     found = patch_costs.table(report, target)
-    rows = [row for row in patch_costs.text_rows(found, digits=1) if row[0] in ("", *shown)]
+    rows = [row for row in patch_costs.text_rows(found, digits=1) if row[0] in (patch_costs.HEAD, *shown)]
     if len(rows) < 2 or not found.numbers:
         return []
     left = [patch for patch in report.patches if patch.number not in found.numbers]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.costs import CostReport, Judgement, PatchCost, PatchKernel, Price
 from harness.report.text import one_line
 
-SERIES = "series"
+HEAD, SERIES = "patch", "series"
 
 _CHANGED = (Judgement.SLOWER, Judgement.FASTER)
 _WORDS = {Judgement.SAME: "same", Judgement.UNKNOWN: "?", Judgement.NONE: "-"}
@@ -94,7 +94,7 @@ def text_rows(found: Table, digits: int = 2) -> list[tuple[str, ...]]:
     """The table as text, its head first; nothing where nothing was changed."""
     if not found.rows:
         return []
-    head = ("", *map(str, found.numbers), SERIES)
+    head = (HEAD, *map(str, found.numbers), SERIES)
     return [head, *((one_line(metric), *(cell(one, digits) for one in prices)) for metric, prices in found.rows)]
 
 

@@ -93,7 +93,7 @@ def test_each_patch_is_named_and_what_it_changed_is_in_a_table() -> None:
         "2/4 mm: do not build no prices: it does not build: mm/vma.c:1: no",
         "3/4 mm: be fast 1 faster, 3 same, 1 cannot tell, with patch 2",
         "4/4 docs: say so same kernel",
-        "1 3 series",
+        "patch 1 3 series",
         "faults.anon.1 +48.20 same +48.20",
         "bench.page_fault1.threads.1 +51.00 same +51.00",
         "bench.mmap1.processes.1 same -212.50 -212.50",
@@ -101,7 +101,7 @@ def test_each_patch_is_named_and_what_it_changed_is_in_a_table() -> None:
     start = lines.index("Patches arm64 release: each against the one before it; instructions of an operation")
     assert [" ".join(line.split()) for line in lines[start + 1 : start + 7]] == [
         "1/4 mm: count 1 same", "2/4 mm: do not build 1 slower", "3/4 mm: be fast 1 same",
-        "4/4 docs: say so same kernel", "2 series", "faults.anon.1 +1.10 +1.10",
+        "4/4 docs: say so same kernel", "patch 2 series", "faults.anon.1 +1.10 +1.10",
     ]  # fmt: skip
 
 

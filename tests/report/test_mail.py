@@ -100,9 +100,9 @@ def test_patches_that_changed_something_are_columns() -> None:
     words = " ".join(" ".join(lines).split())
     assert (
         "Patch by patch, each against the one before it (patch 2: no prices: it does not build: mm/vma.c:1: no; patch "
-        "4: same kernel): 1 3 series faults.anon.1 +48.2 same +48.2" in words
+        "4: same kernel): patch 1 3 series faults.anon.1 +48.2 same +48.2" in words
     )
-    assert "(patch 1: 1 same; patch 3: 1 same; patch 4: same kernel): 2 series faults.anon.1 +1.1 +1.1" in words
+    assert "(patch 1: 1 same; patch 3: 1 same; patch 4: same kernel): patch 2 series faults.anon.1 +1.1 +1.1" in words
     assert max(map(len, lines)) <= 72
 
 

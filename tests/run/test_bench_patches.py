@@ -73,7 +73,13 @@ def test_each_patch_has_its_own_price(bench: Pricing) -> None:
     lines = [line.split() for line in words.splitlines()]
     assert ["1/5", "mm:", "cost_13", "1", "slower"] in lines
     assert ["5/5", "docs:", "words", "same", "kernel"] in lines
-    assert lines[lines.index(["1", "3", "4", "series"]) + 1] == ["faults.anon.1", "+13.00", "+5.00", "-7.00", "+11.00"]
+    assert lines[lines.index(["patch", "1", "3", "4", "series"]) + 1] == [
+        "faults.anon.1",
+        "+13.00",
+        "+5.00",
+        "-7.00",
+        "+11.00",
+    ]
     assert "races reached" not in words
     assert [[one.number for one in patch.same] for patch in result.per_patch] == [[], [1], [], [], []]
 

@@ -115,9 +115,10 @@ def _why(counting: Counting, target: Target) -> str:
     build = done(target.build)
     if build is not None and build.outcome is not Outcome.PASS:
         return f"it does not build: {first_error(build)}"
-    nodes = [target.build, *(node for (name, _), node in counting.counted.items() if name == target.name)]
-    error = next((node.error for node in nodes if node is not None and node.error is not None), None)
-    return error.what if error is not None else "its guests counted nothing"
+    counted = [node for (name, _), node in counting.counted.items() if name == target.name]
+    if error := next((node.error for node in counted if node.error is not None), None):
+        return error.what
+    return "its guests counted nothing" if all(map(done, counted)) else "the run ended before"
 
 
 # --- what else came of them -------------------------------------------------------------------------------------

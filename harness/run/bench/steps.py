@@ -118,7 +118,8 @@ class BenchSteps:
             self._follow(self._open(Side.MOVED, self._tree_moved), base, ())
         for target in self.steps.targets:
             self._add_boots(target)
-        report.text = ", ".join(side.value for side in self.sides)
+        one_by_one = [f"{len(self.chain) - 1} patches one by one"] if self.patches else []
+        report.text = ", ".join([*(side.value for side in self.sides), *one_by_one])
 
     @property
     def chain(self) -> list[Counting]:
