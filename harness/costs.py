@@ -171,6 +171,42 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchKernel:
+    """What a patch made of the kernel of one target, and what its prices there are held against."""
+
+    arch: str
+    profile: str
+    build_key: str  # "": there is none
+    against: int  # the last patch before this one whose kernel counted anything; 0: the base
+    same: bool = False  # byte for byte that one's kernel: it was not booted
+    why: str = ""  # this patch has no prices here
+
+    @property
+    def target(self) -> str:
+        """`x86_64 release`."""
+        return f"{self.arch} {self.profile}"
+
+
+@dataclass(frozen=True, slots=True)
+class PatchCost:
+    """What one patch of the series costs: the tree that ends with it against the one before it.
+
+    In `prices` that one is the `base`, and `series` is the tree that ends with the patch.
+    """
+
+    number: int
+    title: str
+    commit: str
+    kernels: tuple[PatchKernel, ...]
+    prices: tuple[Price, ...] = ()
+
+    @property
+    def changed(self) -> tuple[Price, ...]:
+        """The metrics that the patch changed."""
+        return tuple(one for one in self.prices if one.judgement in (Judgement.SLOWER, Judgement.FASTER))
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A comparison of kernels between which there is no difference that could matter."""
 
@@ -200,6 +236,7 @@ class CostReport:
     notes: tuple[str, ...] = ()
     where: tuple[Attribution, ...] = ()  # of the metrics that changed
     sizes: tuple[Sizes, ...] = ()  # of the targets
+    patches: tuple[PatchCost, ...] = ()  # all patches of the series in order, where each was priced by itself
 
     @property
     def changed(self) -> tuple[Price, ...]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from harness.plan.model import Plan
 
 KEYS = (
-    "tree", "series", "base", "base_candidates", "base_fix", "arch", "profiles", "suites", "cases", "seeds", "bench",
-    "strict", "guest", "repair", "jobs", "sandbox", "out", "keep",
+    "tree", "series", "base", "base_candidates", "per_patch", "base_fix", "arch", "profiles", "suites", "cases",
+    "seeds", "bench", "strict", "guest", "repair", "jobs", "sandbox", "out", "keep",
 )  # fmt: skip
 """The parts of a plan that mean something here."""
 
@@ -65,6 +65,7 @@ def run(context: click.Context, /, save: str | None, place: Path | None, as_json
     Without PLAN.yaml the demo series is priced on the release kernel (configs/bench.yaml). Base and series are compared
     at the same seed, repetition by repetition. Two controls are priced with them: the base booted again, which must not
     differ in anything or the run is void, and a patch that only moves code. docs/bench.md says what verdicts mean.
+    With --per-patch each patch is priced, too, against the one before it.
     Results are those of a run: results.json (cost), junit.xml, summary.txt. Exit codes: 0 priced, 1 a limit is exceeded
     or the kernel failed, 3 the run is void, or something has no price that a limit asks for.
     """

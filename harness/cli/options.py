@@ -94,8 +94,8 @@ PLAN_FLAGS = (
         "times.", {"multiple": True, "metavar": "TREE"},
     ),
     PlanFlag(
-        ("per_patch",), ("--per-patch/--whole",), "Judge each patch of the series by itself, and say which broke what.",
-        {"is_flag": True},
+        ("per_patch",), ("--per-patch/--whole",), "Judge each patch of the series by itself, and say which broke what; "
+        "bench: what each costs.", {"is_flag": True},
     ),
     PlanFlag(
         ("budget",), ("--budget",), "How long new work may be begun, such as 20m or 1h30m; what is left out is "

@@ -325,7 +325,8 @@ class Plan(_Part):
     per_patch: StrictBool = Field(
         default=False,
         description="Judge each patch of the series by itself, too: the tree that ends with it is built and tested as "
-        "the whole series is, and what fails is traced to its patch.",
+        "the whole series is, and what fails is traced to its patch. `vmaharness bench` prices it, too, against the "
+        "patch before it.",
         examples=[True],
     )
     budget: str | None = Field(

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from harness.costs import CostReport, Judgement, Mode, Point, Price, Side
-from harness.report import sizes, where
+from harness.report import patch_costs, sizes, where
 from harness.report.text import count, one_line
 
 _WORDS = {
@@ -28,6 +28,8 @@ def section(report: CostReport, width: int) -> list[str]:
         here = [price for price in report.prices if price.target == target]
         lines += ["", *_table(target, here)]
         lines += [line for price in here for line in _remarks(price, width)]
+    for target in dict.fromkeys(kernel.target for patch in report.patches for kernel in patch.kernels):
+        lines += ["", *patch_costs.section(report, target, width)]
     lines += [
         "",
         *(

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from harness.costs import Attribution, Control, CostReport, Judgement, Mode, Price, Side, Sizes, unit_of
 from harness.model import Accel, Outcome, RunResult, TargetResult
-from harness.report import where
+from harness.report import patch_costs, where
 from harness.report.text import count, one_line
 
 WIDTH = 72
 
 _MOST_WHERE = 4  # metrics whose functions are named: more is for report.html
 _MOST_FUNCTIONS = 6
+_LEAST_METRIC = 28  # columns that a metric's name has beside those of many patches
 _LEAST_SHIFT = 0.05  # instructions of an operation
 
 _PLAIN: dict[int, str] = {
@@ -47,6 +48,7 @@ def _costs(result: RunResult, report: CostReport) -> list[str]:
     for target in dict.fromkeys(price.target for price in shown):
         here = [price for price in shown if price.target == target]
         parts.append("\n".join([f"{_ascii(target)}:", "", *_table(here)]))
+        parts += _patches(report, target, {price.metric for price in here})
     parts += [_paragraph(words) for words in (_said(shown), _controls(report.controls)) if words]
     parts += [_where(group) for group in where.alike(report.where)[:_MOST_WHERE]]
     parts += ["\n".join(_sizes(one)) for one in report.sizes if _sizes(one)]
@@ -91,6 +93,20 @@ def _table(prices: Sequence[Price]) -> list[str]:
         numbers = [cell.rjust(size) for cell, size in zip(cells[:4], others[:4], strict=True)]
         lines.append("  ".join(["", shown.ljust(first), *numbers, *cells[4:]]).rstrip())
     return lines
+
+
+def _patches(report: CostReport, target: str, shown: set[str]) -> list[str]:
+    """What each patch changed of the metrics that are shown."""
+    found = patch_costs.table(report, target)
+    rows = [row for row in patch_costs.text_rows(found, digits=1) if row[0] in (patch_costs.HEAD, *shown)]
+    if len(rows) < 2 or not found.numbers:
+        return []
+    left = [patch for patch in report.patches if patch.number not in found.numbers]
+    words = [f"patch {patch.number}: {patch_costs.said(patch, target)}" for patch in left]
+    others = f" ({'; '.join(words)})" if words else ""
+    head = _paragraph(f"Patch by patch, each against the one before it{others}:")
+    short = [(_shortened(_ascii(row[0]), _LEAST_METRIC), *row[1:]) for row in rows]
+    return ["\n".join([head, "", *patch_costs.blocks(short, WIDTH)])]
 
 
 def _shortened(name: str, width: int) -> str:

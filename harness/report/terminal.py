@@ -250,11 +250,15 @@ def _exact(result: RunResult, width: int) -> list[str]:
     """What exact guests came to: the races they reached, and whether failures are the same again."""
     lines = []
     for target in result.targets:
-        if target.exact is not None:
-            words = f"{_target_name(target.arch, target.profile)}: races reached: {target.exact.races}"
-            lines += _wrap(words, width, "        ", "Exact   ")
-            for proof in target.exact.proofs:
-                lines += _wrap(one_line(proof.words, 400), width, "        ", "        ")
+        if target.exact is None:
+            continue
+        proofs = [one_line(proof.words, 400) for proof in target.exact.proofs]
+        priced = result.cost is not None  # by programs that are there to meet no race
+        if priced and not proofs:
+            continue
+        what = "what failed, once more:" if priced else f"races reached: {target.exact.races}"
+        lines += _wrap(f"{_target_name(target.arch, target.profile)}: {what}", width, "        ", "Exact   ")
+        lines += [line for words in proofs for line in _wrap(words, width, "        ", "        ")]
     return lines
 
 

@@ -15,32 +15,29 @@ from typing import Any
 from harness.host.cache import Cache
 from harness.model import (
     AppliedPatch,
-    AppliedTree,
     Baseline,
     Blame,
     Case,
     KnownFailure,
     Outcome,
     PatchResult,
-    PatchRole,
     SameKernel,
-    SuiteResult,
     TargetResult,
 )
 from harness.plan.model import Plan
 from harness.report.files import Layout
-from harness.run import kept
+from harness.run import by_patch, kept
+from harness.run.by_patch import ON_HOST, Tested
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
 from harness.run.outcomes import done, no_result, target_result
-from harness.run.standing import Standing, stand
+from harness.run.standing import Standing
 from harness.run.steps import Steps, keeps_config
 from harness.run.targets import Target, image_digest
-from harness.verdict.patches import BUILD_CASES, Patch, new_warnings, trace
+from harness.verdict.patches import BUILD_CASES
 
 KIND = "patch"  # of cache entries
 
-_ON_HOST = ("vma",)  # suites that the host runs of each patch: in guests of the whole series alone
 _OF_TREE = "kselftest"  # whose programs are made of each tree
 
 Ask = Callable[[Target, TargetResult], None]
@@ -85,7 +82,7 @@ class PatchSteps:
         self._steps.take_what_is_known()
 
         def add(report: Report) -> None:
-            patches = [patch for patch in self._steps.applied.value.patches if patch.role is PatchRole.SERIES]
+            patches = by_patch.of_series(self._steps.applied.value)
             report.text = f"{len(patches)} of them"
             self._add(patches)
             then()
@@ -131,18 +128,8 @@ class PatchSteps:
             self._steps.add_targets()
 
     def _steps_of(self, number: int, total: int, patch: AppliedPatch) -> Steps:
-        width = len(str(total))
-        directory = self._steps.layout.directory / f"patch-{number:0{width}}"
-        directory.mkdir(exist_ok=True)
-        prefix = f"patch {number}/{total}: "
-
-        def tree(report: Report) -> AppliedTree:
-            report.text = patch.subject
-            return tree_at(self._steps.applied.value, patch)
-
-        applied = self._steps.add_after(f"{prefix}tree", tree, needs=[self._steps.applied])
-        own = self._steps.of_tree(applied, prefix=prefix, directory=directory)
-        suites = tuple(name for name in own.plan.suites if name not in _ON_HOST)
+        own = by_patch.steps_of(self._steps, number, total, patch)
+        suites = tuple(name for name in own.plan.suites if name not in ON_HOST)
         own.plan = own.plan.model_copy(update={"suites": suites})
         own.tester = replace(own.tester, plan=own.plan)
         return own
@@ -211,42 +198,13 @@ class PatchSteps:
         self, whole: Standing, baseline: Baseline | None, *, plan: Plan, known: Sequence[KnownFailure], today: date
     ) -> tuple[tuple[PatchResult, ...], tuple[Blame, ...]]:
         """All patches with their stages, and which of them broke what; `whole` is what came of the series' own tree."""
-        applied = done(self._steps.applied)
-        patches = [patch for patch in applied.patches if patch.role is PatchRole.SERIES] if applied else []
+        patches = by_patch.of_series(done(self._steps.applied))
         if not patches or len(self._rungs) != len(patches) - 1:
             return (), ()
-        base = {target.name: target.build for target in baseline.targets} if baseline else {}
-        found, judged, before = [], [], base
-        for number, patch in enumerate(patches, 1):
-            rung = self._rungs[number - 1] if number < len(patches) else None
-            if rung is not None:
-                host = tuple(suite for suite in (done(rung.steps.host_vma),) if suite is not None)
-                targets = [_result_of(rung, target) for target in rung.steps.targets]
-                own = stand(host, targets, baseline, plan=plan, known=known, today=today)
-                hosts, results = own.host_suites[: len(host)], own.targets
-            else:
-                hosts, results = tuple(suite for suite in whole.host_suites if suite.suite == "vma"), whole.targets
-            suites = (*_checks_of(whole, number), *hosts, *(suite for one in results for suite in one.suites))
-            judged.append(Patch(number, patch.subject, _without(suites, _ON_HOST)))
-            builds = {one.name: one.build for one in results}
-            warnings = tuple(
-                f"{name}: {message.path}:{message.line}: {message.text}"
-                for name, build in builds.items()
-                for message in new_warnings(build, before.get(name))
-            )
-            before = builds
-            one = PatchResult(
-                number, patch.subject, patch.commit, hosts if rung else (), tuple(results) if rung else (),
-                stages=SuiteResult("patch", "host", "", ()), same=_same(rung), warnings=warnings, cached=_cached(rung),
-            )  # fmt: skip
-            found.append(one)
-        stages, blames = trace(judged, baseline.suites if baseline else ())
-        layouts = [rung.steps.layout for rung in self._rungs]
-        whole_series = self._steps.layout
-        return tuple(
-            _with_stages(one, its, layout)
-            for one, its, layout in zip(found, stages, [*layouts, whole_series], strict=True)
-        ), blames
+        tested = [_tested(rung) for rung in self._rungs]
+        return by_patch.judged(
+            patches, tested, whole, self._steps.layout, baseline, plan=plan, known=known, today=today
+        )  # fmt: skip
 
     def with_capsules(self, found: Sequence[PatchResult], leave: LeaveCapsules) -> tuple[PatchResult, ...]:
         """The same with a capsule for each failure that this run has seen itself."""
@@ -260,11 +218,10 @@ class PatchSteps:
         return (*made, *found[len(made) :])
 
 
-def _with_stages(result: PatchResult, stages: SuiteResult, layout: Layout) -> PatchResult:
-    """A patch with its stages; what explains a kernel that was not built is the log of its build."""
-    logs = {f"{one.arch}.{one.profile}.build": layout.build_log(one.arch, one.profile) for one in result.targets}
-    cases = (replace(case, log=case.log or logs.get(case.name)) if case.fails else case for case in stages.cases)
-    return replace(result, stages=replace(stages, cases=tuple(cases)))
+def _tested(rung: _Rung) -> Tested:
+    host = tuple(suite for suite in (done(rung.steps.host_vma),) if suite is not None)
+    targets = tuple(_result_of(rung, target) for target in rung.steps.targets)
+    return Tested(rung.steps.layout, host, targets, same=_same(rung), cached=_cached(rung))
 
 
 def _result_of(rung: _Rung, target: Target) -> TargetResult:
@@ -299,31 +256,13 @@ def _borrowed(result: TargetResult, target: Target) -> TargetResult:
     return replace(result, build=own.build, rootfs=own.rootfs, suites=(*own.suites, *others))
 
 
-def _checks_of(whole: Standing, number: int) -> tuple[SuiteResult, ...]:
-    """The checks of one patch."""
-    suites = (suite for suite in whole.host_suites if suite.suite == "checks")
-    found = ((suite, tuple(case for case in suite.cases if case.name.endswith(f".{number}"))) for suite in suites)
-    return tuple(replace(suite, cases=cases) for suite, cases in found if cases)
-
-
-def _without(suites: Sequence[SuiteResult], names: Sequence[str]) -> tuple[SuiteResult, ...]:
-    """Without these suites of guests; those of the host stay."""
-    return tuple(suite for suite in suites if suite.arch == "host" or suite.suite not in names)
-
-
-def _same(rung: _Rung | None) -> tuple[SameKernel, ...]:
-    found = ((target, done(rung.found.get(target.name))) for target in rung.steps.targets) if rung else ()
+def _same(rung: _Rung) -> tuple[SameKernel, ...]:
+    found = ((target, done(rung.found.get(target.name))) for target in rung.steps.targets)
     return tuple(
         SameKernel(target.arch, target.profile.name, its.same) for target, its in found if its is not None and its.same
     )
 
 
-def _cached(rung: _Rung | None) -> tuple[str, ...]:
-    found = ((name, done(node)) for name, node in rung.found.items()) if rung else ()
+def _cached(rung: _Rung) -> tuple[str, ...]:
+    found = ((name, done(node)) for name, node in rung.found.items())
     return tuple(name for name, its in found if its is not None and its.cached)
-
-
-def tree_at(applied: AppliedTree, patch: AppliedPatch) -> AppliedTree:
-    """The tree that ends with one of its patches."""
-    until = applied.patches.index(patch) + 1
-    return replace(applied, patches=applied.patches[:until], commit=patch.commit, tree_id=patch.tree_id)

@@ -300,10 +300,15 @@ class Steps:
         self.add_build(target)
         self.add_test(target)
 
-    def add_build(self, target: Target, *, like: Node[Outcome] | None = None) -> None:
-        """Configuration and kernel of one target; `like`: its configuration is the one that this step made."""
+    def add_build(
+        self, target: Target, *, like: Node[Outcome] | None = None, after: Node[Outcome] | None = None
+    ) -> None:  # fmt: skip
+        """Configuration and kernel of one target.
+
+        `like`: its configuration is the one that this step made; else `after`: that comes first, of the tree before it.
+        """
         if like is None:
-            self._add_config(target)
+            self._add_config(target, after)
             self._add_build(target, [target.config] if target.config else [])
         else:
             target.tree = self.tree_of(target.profile)
@@ -323,10 +328,11 @@ class Steps:
         needs: list[Node[Any]] = [self.tree_of(target.profile), other.tree_of(target.profile), config]
         return self.add(f"config {target.name}", take, needs=needs)
 
-    def _add_config(self, target: Target) -> None:
+    def _add_config(self, target: Target, after: Node[Outcome] | None = None) -> None:
         target.tree = self.tree_of(target.profile)
+        needs: list[Node[Any]] = [target.tree, *([after] if after is not None else [])]
         target.config = self.add_reader(
-            f"config {target.name}", self._config_of(target), target.tree, needs=[target.tree], uses="config"
+            f"config {target.name}", self._config_of(target), target.tree, needs=needs, uses="config"
         )
 
     def _add_build(self, target: Target, needs: Sequence[Node[Any]]) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift, Side
+from harness.costs import Counted, Judgement, Mode, Price, Samples, SeedShift
 from harness.verdict.amounts import amount, number, percent, unit
+from harness.verdict.groups import Group, differences, grouped, pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,52 +35,7 @@ _DRAWS = 2000
 _RANDOM = 20260101  # the same samples give the same interval
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """All samples of one metric on one target."""
-
-    base: tuple[Samples, ...]
-    series: tuple[Samples, ...] = ()
-    again: tuple[Samples, ...] = ()
-    moved: tuple[Samples, ...] = ()
-
-    @property
-    def first(self) -> Samples:
-        return self.base[0]
-
-
-def grouped(samples: Sequence[Samples]) -> tuple[Group, ...]:
-    """Samples by target and metric, in the order of the base's."""
-    found: dict[tuple[str, str, str], dict[Side, list[Samples]]] = {}
-    for one in samples:
-        sides = found.setdefault((one.arch, one.profile, one.metric), {side: [] for side in Side})
-        sides[one.side].append(one)
-    return tuple(
-        Group(*(tuple(sides[side]) for side in (Side.BASE, Side.SERIES, Side.AGAIN, Side.MOVED)))
-        for sides in found.values()
-        if sides[Side.BASE]
-    )
-
-
 # --- one pair of boots ----------------------------------------------------------------------------------------
-
-
-def pairs(before: Sequence[Samples], after: Sequence[Samples]) -> list[tuple[Samples, Samples]]:
-    """Boots of two kernels that belong together: of the same seed."""
-    by_seed = {one.seed: one for one in after}
-    return [(one, by_seed[one.seed]) for one in before if one.seed in by_seed]
-
-
-def differences(before: Samples, after: Samples) -> list[float]:
-    """What an operation costs more, repetition by repetition."""
-    return [two.each - one.each for one, two in zip(before.repetitions, after.repetitions, strict=False)]
-
-
-def identical(before: Samples, after: Samples) -> bool:
-    """Whether two boots counted the very same, warm-up and counters and all."""
-    return (before.repetitions, before.discarded, before.counters) == (
-        after.repetitions, after.discarded, after.counters
-    )  # fmt: skip
 
 
 def shift_of(before: Samples, after: Samples) -> SeedShift:
@@ -182,7 +138,11 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def prices(samples: Sequence[Samples], *, same_percent: float = SAME_PERCENT, void: str = "") -> tuple[Price, ...]:
     """What is said of each metric on each target.  `void`: why nothing of it counts."""
-    groups = grouped(samples)
+    return priced(grouped(samples), same_percent=same_percent, void=void)
+
+
+def priced(groups: Sequence[Group], *, same_percent: float = SAME_PERCENT, void: str = "") -> tuple[Price, ...]:
+    """What is said of each group: together they are one family of tests, but for those of the same kernel."""
     shifts = [_shift(group) for group in groups]
     tested = [shift.p for shift in shifts if shift is not None]
     adjusted = iter(holm(tested))
@@ -194,7 +154,7 @@ def prices(samples: Sequence[Samples], *, same_percent: float = SAME_PERCENT, vo
 
 def _shift(group: Group) -> Shift | None:
     found = pairs(group.base, group.series)
-    return estimate(found, pairs(group.base, group.moved)) if found else None
+    return estimate(found, group.nulls) if found and not group.same_kernel else None
 
 
 def _price(group: Group, shift: Shift | None, p: float, same_percent: float, void: str) -> Price:
@@ -205,9 +165,13 @@ def _price(group: Group, shift: Shift | None, p: float, same_percent: float, voi
         again=_again(group), moved=_moved(group),
         counters=_counters(group.base, group.series),
     )  # fmt: skip
+    seeds = tuple(shift_of(*pair) for pair in pairs(group.base, group.series))
+    if group.same_kernel:
+        words = f"no verdict: {void}" if void else "same: it is the same kernel, byte for byte"
+        judgement = Judgement.NONE if void else Judgement.SAME
+        return replace(price, judgement=judgement, words=words, series=base, seeds=seeds)
     if shift is None:
         return replace(price, words=f"{number(base)} {unit(price)}; nothing to compare with")
-    seeds = tuple(shift_of(*pair) for pair in pairs(group.base, group.series))
     floor = _floor(price)
     price = replace(
         price, series=sum(one.series for one in seeds) / len(seeds), shift=shift.value, low=shift.low, high=shift.high,
@@ -271,7 +235,7 @@ def _floor(price: Price) -> float:
 
 
 def _moved(group: Group) -> float | None:
-    found = pairs(group.base, group.moved)
+    found = group.nulls
     if not found:
         return None
     return max(abs(shift_of(*pair).shift) for pair in found)
@@ -279,7 +243,7 @@ def _moved(group: Group) -> float | None:
 
 def _again(group: Group) -> float | None:
     """Of exact guests the largest difference of any repetition; of others the shift of all."""
-    found = pairs(group.base, group.again)
+    found = group.repeats
     if not found:
         return None
     if group.first.mode is not Mode.EXACT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,5 +30,40 @@ def test_what_a_patch_adds_is_found_to_the_instruction_and_nothing_is_booted_twi
     assert (again["good"], again["worst"], again["compared"]) == (True, 0.0, len(cost["prices"]))
     limit = run(*ASKED, "--fail", "slower > 4", verb="bench")
     assert limit.exit_code == 1, limit.words
-    counted = [step for step in limit.results["steps"] if " count " in step["name"] and not step["cached"]]
-    assert [step["name"] for step in counted] == ["base again: count x86_64 lockdep seed 1"]
+    assert counted(limit.results) == ["base again: count x86_64 lockdep seed 1"]
+
+
+WORDS = """From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: Vma Harness <vmaharness@example.org>
+Date: Sat, 28 Nov 2026 09:00:01 +0000
+Subject: [PATCH 2/2] docs: say nothing of it
+
+No kernel is made of this.
+
+Signed-off-by: Vma Harness <vmaharness@example.org>
+---
+diff --git a/Documentation/mm/words.rst b/Documentation/mm/words.rst
+new file mode 100644
+--- /dev/null
++++ b/Documentation/mm/words.rst
+@@ -0,0 +1 @@
++Words.
+"""
+
+
+def test_each_patch_has_its_price_and_documentation_has_none(run: Run, tmp_path: Path) -> None:
+    series = tmp_path / "series.mbox"
+    series.write_text(PATCH.read_text().replace("[PATCH]", "[PATCH 1/2]") + "\n" + WORDS)
+    done = run("--per-patch", "--series", str(series), *ASKED[2:], verb="bench")
+    assert done.exit_code == 0, done.words
+    five, words = done.results["cost"]["patches"]
+    assert {price["judgement"] for price in five["prices"]} == {"slower"}
+    assert {price["metric"] for price in five["prices"] if abs(price["shift"] - 5) >= 1} == set(), done.words
+    assert [kernel["same"] for patch in (five, words) for kernel in patch["kernels"]] == [False, True]
+    assert {(price["judgement"], price["shift"]) for price in words["prices"]} == {("same", 0.0)}
+    assert not [name for name in counted(done.results) if name.startswith("count ")], "it is the first one's kernel"
+
+
+def counted(results: dict[str, Any]) -> list[str]:
+    """The guests that were booted."""
+    return [step["name"] for step in results["steps"] if "count " in step["name"] and not step["cached"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from harness.costs import (
     Attribution,
@@ -16,6 +17,8 @@ from harness.costs import (
     Measure,
     Member,
     Mode,
+    PatchCost,
+    PatchKernel,
     Price,
     Repetition,
     Samples,
@@ -134,6 +137,26 @@ def cost_report() -> CostReport:
         sizes=(sizes(),),
         notes=("Kernels were built by gcc 12.2.0.",),
     )  # fmt: skip
+
+
+def with_patches() -> CostReport:
+    """The same, patch by patch: the second does not build on x86_64, the fourth is documentation."""
+    report = cost_report()
+    x86, arm = [one for one in report.prices if one.arch == "x86_64"], report.prices[-1:]
+    still = [replace(one, series=one.base, shift=0.0, judgement=Judgement.SAME) for one in report.prices]
+
+    def kernel(arch: str, against: int, **more: Any) -> PatchKernel:
+        return PatchKernel(arch, "release", "k" * 64, against, **more)
+
+    return replace(report, patches=(
+        PatchCost(1, "mm: count", "1" * 40, (kernel("x86_64", 0), kernel("arm64", 0)), (*x86[:2], *still[2:])),
+        PatchCost(2, "mm: do not build", "2" * 40,
+                  (kernel("x86_64", 1, why="it does not build: mm/vma.c:1: no"), kernel("arm64", 1)), arm),
+        PatchCost(3, "mm: be fast", "3" * 40, (kernel("x86_64", 1), kernel("arm64", 2)),
+                  (*still[:2], *x86[2:], still[5])),
+        PatchCost(4, "docs: say so", "4" * 40, (kernel("x86_64", 3, same=True), kernel("arm64", 3, same=True)),
+                  tuple(still)),
+    ))  # fmt: skip
 
 
 def priced(report: CostReport | None = None) -> RunResult:

@@ -20,11 +20,12 @@ from harness.costs import (
     SeedShift,
     Side,
 )
-from harness.model import RunResult
+from harness.model import Exact, Proof, RunResult
 from harness.report import results
 from harness.report.cost import history_lines, section
+from harness.report.patch_costs import blocks
 from harness.report.terminal import summary
-from tests.report import samples
+from tests.report import costs, samples
 
 X86, RELEASE = "x86_64", "release"
 
@@ -82,6 +83,46 @@ def test_prices_are_a_part_of_the_results_and_of_the_summary(tmp_path: Path) -> 
     results.write(result, tmp_path / "results.json")
     assert results.load(tmp_path / "results.json").cost == report()
     assert "faults.uffd.1: cannot tell: needs 30 seeds" in summary(result)
+
+
+def test_each_patch_is_named_and_what_it_changed_is_in_a_table() -> None:
+    lines = section(costs.with_patches(), 100)
+    start = lines.index("Patches x86_64 release: each against the one before it; instructions of an operation")
+    assert [" ".join(line.split()) for line in lines[start + 1 : start + 9]] == [
+        "1/4 mm: count 2 slower, 3 same",
+        "2/4 mm: do not build no prices: it does not build: mm/vma.c:1: no",
+        "3/4 mm: be fast 1 faster, 3 same, 1 cannot tell, with patch 2",
+        "4/4 docs: say so same kernel",
+        "patch 1 3 series",
+        "faults.anon.1 +48.20 same +48.20",
+        "bench.page_fault1.threads.1 +51.00 same +51.00",
+        "bench.mmap1.processes.1 same -212.50 -212.50",
+    ]
+    start = lines.index("Patches arm64 release: each against the one before it; instructions of an operation")
+    assert [" ".join(line.split()) for line in lines[start + 1 : start + 7]] == [
+        "1/4 mm: count 1 same", "2/4 mm: do not build 1 slower", "3/4 mm: be fast 1 same",
+        "4/4 docs: say so same kernel", "patch 2 series", "faults.anon.1 +1.10 +1.10",
+    ]  # fmt: skip
+
+
+def test_columns_that_do_not_fit_are_below_each_other() -> None:
+    rows = [("", "1", "2", "series"), ("metric", "+1.00", "+2.00", "+3.00")]
+    assert blocks(rows, 80) == ["              1      2  series", "  metric  +1.00  +2.00   +3.00"]
+    assert blocks(rows, 22) == [
+        "              1      2", "  metric  +1.00  +2.00", "          series", "  metric   +3.00"
+    ]  # fmt: skip
+    assert blocks(rows, 1)[1::2] == ["  metric  +1.00", "  metric  +2.00", "  metric   +3.00"]
+
+
+def test_races_are_no_part_of_prices() -> None:
+    exact = Exact((1, 2), 10, 20, 30)
+    plain = samples.passed()
+    plain = replace(plain, targets=(replace(plain.targets[0], exact=exact), *plain.targets[1:]))
+    assert "races reached: abort 10" in summary(plain)
+    assert "Exact" not in summary(replace(plain, cost=report()))
+    failed = replace(exact, proofs=(Proof(1, True, "the same again", "s", Path("a"), Path("b")),))
+    words = summary(replace(plain, cost=report(), targets=(replace(plain.targets[0], exact=failed),)))
+    assert "what failed, once more:\n        the same again" in words
 
 
 def test_a_history_has_a_line_for_each_kernel_and_marks_changes() -> None:

@@ -16,7 +16,7 @@ from harness.costs import Judgement, Side
 from harness.model import Outcome, RunResult
 from harness.report.html import page, plots, style_sheet
 from harness.report.html.markup import Markup, element, join
-from tests.report.costs import cost_report, price, priced
+from tests.report.costs import cost_report, price, priced, with_patches
 from tests.report.samples import DIRECTORY, fault_case, passed, with_fault_cases
 
 VOID = {"meta", "link", "br", "img"}
@@ -114,6 +114,15 @@ def test_where_a_change_went_is_a_table_and_a_picture_beside_the_page() -> None:
     assert "1 more metric by the same functions" in words and "faults.cow.1 ." in words
     assert "mas_store_gfp" in words
     assert "code: 4,000,000 → 4,000,512 bytes" in words
+
+
+def test_patches_are_named_and_their_changes_are_a_table() -> None:
+    reader = read(priced(with_patches()))
+    words = " ".join(reader.text.split())
+    assert "mm: do not build: no prices: it does not build: mm/vma.c:1: no" in words
+    assert "Metric Patch 1 Patch 3 Series faults.anon.1 +48.20 same +48.20" in words
+    titles = [attributes.get("title") for tag, attributes in reader.elements if tag == "th"]
+    assert "mm: be fast" in titles
 
 
 def test_a_run_without_prices_is_a_page_too() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.costs import Judgement, Mode
 from harness.report.mail import WIDTH, text
-from tests.report.costs import cost_report, priced
+from tests.report.costs import cost_report, priced, with_patches
 from tests.report.samples import passed
 
 
@@ -93,6 +93,17 @@ def test_a_base_without_a_series_has_costs_alone() -> None:
 def test_a_void_run_has_no_table() -> None:
     found = text(priced(replace(cost_report(), void="two boots of the base differ")))
     assert "in vain: two boots of the base differ" in found and "5,971" not in found
+
+
+def test_patches_that_changed_something_are_columns() -> None:
+    lines = text(priced(with_patches())).splitlines()
+    words = " ".join(" ".join(lines).split())
+    assert (
+        "Patch by patch, each against the one before it (patch 2: no prices: it does not build: mm/vma.c:1: no; patch "
+        "4: same kernel): patch 1 3 series faults.anon.1 +48.2 same +48.2" in words
+    )
+    assert "(patch 1: 1 same; patch 3: 1 same; patch 4: same kernel): patch 2 series faults.anon.1 +1.1 +1.1" in words
+    assert max(map(len, lines)) <= 72
 
 
 def test_a_run_without_prices_says_what_was_tested() -> None:

@@ -143,10 +143,10 @@ class Bench:
         git(self.clone, "add", "-A")
         git(self.clone, "commit", "-q", "--allow-empty", "-m", f"mm: {' '.join(defects) or 'clean'}")
 
-    def posted(self) -> Path:
-        """The last commit as somebody would send it."""
+    def posted(self, patches: int = 1) -> Path:
+        """The last commits as somebody would send them."""
         mailbox = self.directory / f"series{len(list(self.directory.glob('*.mbox')))}.mbox"
-        mailbox.write_text(git(self.clone, "format-patch", "--stdout", "HEAD~1..HEAD"))
+        mailbox.write_text(git(self.clone, "format-patch", "--stdout", f"HEAD~{patches}..HEAD"))
         return mailbox
 
     def plan(self, **more: Any) -> Plan:

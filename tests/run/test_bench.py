@@ -85,11 +85,11 @@ class CountingGuest(ImageGuest):
 
 
 class Pricing(Bench):
-    """Runs that price the last commit."""
+    """Runs that price the last commits."""
 
-    def price(self, **plan: Any) -> RunResult:
-        series = plan.pop("series", self.posted())
-        settings = {"tree": f"{self.clone}@HEAD~1" if series else str(self.clone), "cases": ["faults.anon.1"],
+    def price(self, *, patches: int = 1, **plan: Any) -> RunResult:
+        series = plan.pop("series", self.posted(patches))
+        settings = {"tree": f"{self.clone}@HEAD~{patches}" if series else str(self.clone), "cases": ["faults.anon.1"],
                     "seeds": "1..3", "guest": {"accel": "tcg", "memory": "128M", "smp": 1}}  # fmt: skip
         if series:
             settings["series"] = str(series)
@@ -219,7 +219,7 @@ def test_clock_mode_takes_kvm(bench: Pricing, monkeypatch: pytest.MonkeyPatch) -
     bench.commit("cost_13")
     with pytest.raises(UserError, match="--mode clock takes KVM"):
         bench.price(bench={"mode": "clock"})
-    monkeypatch.setattr("harness.run.bench.steps.choose_accel", lambda *_: (Accel.KVM, "asked for"))
+    monkeypatch.setattr("harness.run.bench.plan.choose_accel", lambda *_: (Accel.KVM, "asked for"))
     result = bench.price(bench={"mode": "clock", "boots": 4, "moved": False}, seeds=[])
     assert result.cost is not None
     (price,) = result.cost.prices
@@ -231,8 +231,12 @@ def test_what_cannot_be_priced_is_refused(bench: Pricing) -> None:
     bench.commit()
     with pytest.raises(UserError, match="the suite hazards counts nothing"):
         bench.price(suites=["hazards"], series="x")
-    with pytest.raises(UserError, match="of a whole series"):
+    with pytest.raises(UserError, match="of a series that is applied"):
         bench.price(merged=True, series="x")
+    with pytest.raises(UserError, match="no series to be priced patch by patch"):
+        bench.price(per_patch=True, series=None)
+    with pytest.raises(UserError, match="not in --mode relative"):
+        bench.price(per_patch=True, series="x", bench={"mode": "relative"}, seeds=[])
 
 
 def test_a_history_marks_where_a_metric_changed(bench: Pricing, tmp_path: Path) -> None:

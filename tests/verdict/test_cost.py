@@ -8,6 +8,7 @@ import pytest
 
 from harness.costs import Judgement, Mode, Price, Repetition, Samples, Side
 from harness.verdict import cost
+from harness.verdict.groups import followed, grouped, identical, pairs
 
 OPERATIONS = 256
 SEEDS = (1, 2, 3, 4)
@@ -119,13 +120,59 @@ def test_intervals_hold_what_they_promise() -> None:
         for seed in SEEDS:
             boot = chosen.gauss(0, 3)
             after.append(samples(Side.SERIES, seed, [2000 + boot + chosen.gauss(0, 10) for _ in range(20)]))
-        shift = cost.estimate(cost.pairs(before, after))
+        shift = cost.estimate(pairs(before, after))
         held += shift.low <= 0 <= shift.high
     assert held >= 93
 
 
 def test_boots_that_are_the_same_are_told_from_those_that_are_not() -> None:
     one, two = kernel(Side.BASE)[0], kernel(Side.AGAIN)[0]
-    assert cost.identical(one, two)
+    assert identical(one, two)
     other = samples(Side.AGAIN, 1, [one.repetitions[0].each + 1, *(each.each for each in one.repetitions[1:])])
-    assert not cost.identical(one, other)
+    assert not identical(one, other)
+
+
+# --- patch by patch -------------------------------------------------------------------------------------------
+
+
+def test_a_patch_is_held_against_the_one_before_it_and_the_controls_against_the_base() -> None:
+    base, moved = kernel(Side.BASE), kernel(Side.MOVED, 0.2)
+    whole = grouped([*base, *kernel(Side.AGAIN), *moved, *kernel(Side.SERIES, 102)])
+    (group,) = followed(whole, kernel(Side.SERIES, 100), kernel(Side.SERIES, 102))
+    (found,) = cost.priced([group])
+    assert (found.judgement, found.again) == (Judgement.SLOWER, 0.0)
+    assert found.shift == pytest.approx(2, abs=0.01)
+    assert found.base == pytest.approx(2103.5, abs=0.1)
+    assert found.moved == pytest.approx(0.2, abs=0.01), "and not how far the patch before is from the base"
+
+
+def test_the_same_kernel_costs_the_same_whatever_the_controls_make() -> None:
+    whole = grouped([*kernel(Side.BASE), *kernel(Side.MOVED, 30), *kernel(Side.SERIES, 13)])
+    before = kernel(Side.SERIES, 13)[:1]
+    (group,) = followed(whole, before, (), same_kernel=True)
+    (found,) = cost.priced([group])
+    assert (found.judgement, found.shift, found.low, found.high) == (Judgement.SAME, 0.0, 0.0, 0.0)
+    assert (found.series, found.within) == (found.base, 0.0)
+    (void,) = cost.priced([group], void="two boots differ")
+    assert (void.judgement, void.words) == (Judgement.NONE, "no verdict: two boots differ")
+
+
+def test_all_patches_are_one_family_of_tests_but_for_those_of_the_same_kernel() -> None:
+    whole = grouped([*kernel(Side.BASE), *kernel(Side.SERIES, 2)])
+    noisy = [
+        samples(Side.SERIES, seed, [2002.0 + seed + off] * 40) for seed, off in zip(SEEDS, (1, 0, 1, 2), strict=True)
+    ]
+    (group,) = followed(whole, kernel(Side.BASE), noisy)
+    (same,) = followed(whole, kernel(Side.BASE), (), same_kernel=True)
+    alone, with_same = cost.priced([group])[0].p, cost.priced([group, same, same])[0].p
+    assert 0 < alone < 0.05
+    assert with_same == alone
+    assert cost.priced([group, group, group])[0].p == pytest.approx(3 * alone)
+
+
+def test_a_patch_that_did_not_count_a_metric_has_no_price_of_it() -> None:
+    whole = grouped(kernel(Side.BASE))
+    (group,) = followed(whole, kernel(Side.BASE), ())
+    (found,) = cost.priced([group])
+    assert (found.judgement, found.series) == (Judgement.NONE, None)
+    assert followed(whole, (), kernel(Side.SERIES)) == ()

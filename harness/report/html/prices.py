@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.costs import Control, CostReport, Judgement, Kernel, Mode, Price, Samples, Side
-from harness.report.html import causes, plots
+from harness.report.html import by_patch, causes, plots
 from harness.report.html.markup import Content, Markup, element, join
+from harness.report.patch_costs import tally
 from harness.report.text import count, one_line
 
 _HEAD = ("Metric", "Base", "Series", "Change", "%", "95 % interval", "Verdict", "Seen from", "Moved code")
@@ -34,8 +35,7 @@ def section(report: CostReport) -> Markup:
 
 def words_of(report: CostReport) -> str:
     """`3 slower, 25 same`: for the head of the page."""
-    found = [price.judgement for price in report.prices]
-    return ", ".join(f"{found.count(one)} {one.value}" for one in Judgement if one in found)
+    return tally(report.prices)
 
 
 def _void(report: CostReport) -> Markup | None:
@@ -63,7 +63,8 @@ def _target(name: str, prices: Sequence[Price], report: CostReport) -> Markup:
         "section", element("h3", name),
         element("div", plots.changes(prices, f"Changes on {name}, in per cent of the base"), class_="drawing"),
         _legend() if any(price.series is not None for price in prices) else None,
-        _table(prices, report.mode), [_details(price, report.samples) for price in prices],
+        _table(prices, report.mode), by_patch.section(report, name),
+        [_details(price, report.samples) for price in prices],
     )  # fmt: skip
 
 

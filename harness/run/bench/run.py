@@ -17,12 +17,12 @@ from harness.host.process import Processes
 from harness.model import Baseline, Outcome, RunResult, SuiteResult, TargetResult
 from harness.plan.model import Plan
 from harness.run import history
-from harness.run.bench import samples
+from harness.run.bench import patches, samples
 from harness.run.bench.samples import Counted
 from harness.run.bench.sizes import Sizing
 from harness.run.bench.steps import BenchSteps
 from harness.run.bench.where import Watching
-from harness.run.outcomes import done, target_result
+from harness.run.outcomes import done
 from harness.run.reading import (
     base_of,
     checkers_of,
@@ -35,7 +35,7 @@ from harness.run.reading import (
     tree_of,
 )
 from harness.run.standing import stand
-from harness.run.targets import Target, same_kernel
+from harness.run.targets import same_kernel
 from harness.verdict import cost, limits
 from harness.verdict.judge import overall
 
@@ -89,18 +89,20 @@ def _account(
     report = watching.report(steps.layout) if watching is not None else report_of(bench, counted)
     report = sizing.report(report) if sizing is not None else report
     tested = Side.SERIES if Side.SERIES in bench.sides else Side.BASE
-    targets = _targets(bench, tested, counted[tested])
+    targets = samples.targets_of(bench.sides[tested]) if tested in bench.sides else ()
     standing = stand(
-        host_suites_of(steps, None, error), targets, _baseline(bench, counted) if tested is Side.SERIES else None,
+        host_suites_of(steps, None, error), targets, _baseline(bench) if tested is Side.SERIES else None,
         plan=plan, known=(), today=today,
     )  # fmt: skip
+    per_patch, blames = patches.results(bench, report.patches, standing, today)
     targets = tuple(_with_prices(target, report, bench) for target in standing.targets)
     result = RunResult(
         version=__version__, command=(), started="", seconds=0.0, host=describe_host(),
         plan=plan.model_dump(mode="json"), tree=tree_of(steps), series=series_title(steps), patches=patches_of(steps),
         host_suites=standing.host_suites, targets=targets, steps=times_of(steps),
         notes=(*notes_of(steps), *standing.notes), outcome=Outcome.ERROR, message="", base=base_of(steps),
-        baseline=standing.baseline, checkers=checkers_of(steps), cost=report,
+        baseline=standing.baseline, checkers=checkers_of(steps), per_patch=per_patch, blames=blames,
+        cost=report,
     )  # fmt: skip
     outcome, message = overall(result.suites, strict=plan.strict)
     if error is not None:
@@ -119,8 +121,9 @@ def report_of(bench: BenchSteps, counted: dict[Side, list[Counted]]) -> CostRepo
     prices = limits.held(cost.prices(found, same_percent=plan.bench.same, void=void), plan.bench.limits)
     accels = sorted({boot.accel.value for one in counted[Side.BASE] for boot in one.result.boots})
     return CostReport(
-        bench.mode, ", ".join(accels), void, RULE, bench.seeds, prices, tuple(controls), _kernels(bench), tuple(found)
-    )
+        bench.mode, ", ".join(accels), void, RULE, bench.seeds, prices, tuple(controls), _kernels(bench), tuple(found),
+        patches=patches.costs(bench, found, void),
+    )  # fmt: skip
 
 
 def _all_counted(bench: BenchSteps) -> dict[Side, list[Counted]]:
@@ -128,7 +131,8 @@ def _all_counted(bench: BenchSteps) -> dict[Side, list[Counted]]:
 
 
 def _counted(bench: BenchSteps, side: Side) -> list[Counted]:
-    return [Counted(side, seed, result) for _, seed, result in bench.results(side)]
+    results = bench.sides[side].results if side in bench.sides else []
+    return [Counted(side, seed, result) for _, seed, result in results]
 
 
 def _samples(mode: Mode, counted: dict[Side, list[Counted]]) -> list[Samples]:
@@ -169,27 +173,12 @@ def _kernels(bench: BenchSteps) -> tuple[Kernel, ...]:
     return tuple(found)
 
 
-def _targets(bench: BenchSteps, side: Side, counted: Sequence[Counted]) -> tuple[TargetResult, ...]:
-    """Each target with what it came to at all seeds; one that nothing was counted on with its build alone."""
-    if side not in bench.sides:
-        return ()
-    found = []
-    for target in bench.sides[side].steps.targets:
-        results = [one.result for one in counted if _is_of(one, target)]
-        found.append(samples.merged(results) if results else target_result(target))
-    return tuple(found)
-
-
-def _is_of(counted: Counted, target: Target) -> bool:
-    return (counted.result.arch, counted.result.profile) == (target.arch, target.profile.name)
-
-
-def _baseline(bench: BenchSteps, counted: dict[Side, list[Counted]]) -> Baseline | None:
+def _baseline(bench: BenchSteps) -> Baseline | None:
     base = bench.sides.get(Side.BASE)
     applied = done(base.steps.applied) if base is not None else None
-    if applied is None:
+    if base is None or applied is None:
         return None
-    return Baseline(applied.commit, applied.tree_id, _targets(bench, Side.BASE, counted[Side.BASE]), ())
+    return Baseline(applied.commit, applied.tree_id, samples.targets_of(base), ())
 
 
 def _with_prices(target: TargetResult, report: CostReport, bench: BenchSteps) -> TargetResult:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from harness.costs import Control, Mode, Repetition, Samples, Side
 from harness.model import Boot, Case, Exact, Outcome, SuiteResult, TargetResult
+from harness.run.bench.steps import Counting
 from harness.run.exact import unseeded
+from harness.run.outcomes import target_result
 from harness.suites import samples as printed
 from harness.verdict import cost
 from harness.verdict.amounts import number
+from harness.verdict.groups import differences, grouped, identical, pairs
 
 _COUNTERS = "events"  # the unit of what is counted beside a cost
 
@@ -72,6 +75,15 @@ def repetitions_of(suites: Sequence[SuiteResult], metric: str) -> tuple[Repetiti
     return ()
 
 
+def targets_of(counting: Counting) -> tuple[TargetResult, ...]:
+    """Each target of a tree with what it came to at all seeds; one that nothing was counted on with its build alone."""
+    found = []
+    for target in counting.steps.targets:
+        results = [result for of, _, result in counting.results if of is target]
+        found.append(merged(results) if results else target_result(target))
+    return tuple(found)
+
+
 def merged(results: Sequence[TargetResult]) -> TargetResult:
     """What one target came to at all of its seeds.  What is said of its kernel at each is said once."""
     first = results[0]
@@ -110,13 +122,13 @@ def again(first: Sequence[Counted], second: Sequence[Counted], samples: Sequence
         there = {one.seed: one for one in first if (one.result.arch, one.result.profile) == (arch, profile)}
         here = [one for one in second if (one.result.arch, one.result.profile) == (arch, profile)]
         apart = [one.seed for one in here if not _same_run(there.get(one.seed), one)]
-        groups = [one for one in cost.grouped(samples) if (one.first.arch, one.first.profile) == (arch, profile)]
+        groups = [one for one in grouped(samples) if (one.first.arch, one.first.profile) == (arch, profile)]
         differing, worst, metric, compared = 0, 0.0, "", 0
         for group in groups:
-            for before, after in cost.pairs(group.base, group.again):
+            for before, after in pairs(group.base, group.again):
                 compared += 1
-                differing += not cost.identical(before, after)
-                most = max((abs(value) for value in cost.differences(before, after)), default=0.0)
+                differing += not identical(before, after)
+                most = max((abs(value) for value in differences(before, after)), default=0.0)
                 if most > worst:
                     worst, metric = most, group.first.metric
         good = bool(compared) and not differing and not apart
@@ -139,8 +151,8 @@ def _same_run(before: Counted | None, after: Counted) -> bool:
 def moved(samples: Sequence[Samples]) -> list[Control]:
     """The control of each target for mere movement of code: the largest shift that it makes."""
     by_target: dict[tuple[str, str], list[tuple[float, str]]] = {}
-    for group in cost.grouped(samples):
-        for pair in cost.pairs(group.base, group.moved):
+    for group in grouped(samples):
+        for pair in pairs(group.base, group.moved):
             shift = abs(cost.shift_of(*pair).shift)
             by_target.setdefault((group.first.arch, group.first.profile), []).append((shift, group.first.metric))
     found = []
@@ -154,10 +166,10 @@ def moved(samples: Sequence[Samples]) -> list[Control]:
 def alike(samples: Sequence[Samples]) -> list[Control]:
     """The A/A control of each target where time is taken: the two boots of a pair may differ, but not on the whole."""
     found = []
-    groups = [group for group in cost.grouped(samples) if cost.pairs(group.base, group.again)]
+    groups = [group for group in grouped(samples) if pairs(group.base, group.again)]
     for arch, profile in dict.fromkeys((group.first.arch, group.first.profile) for group in groups):
         here = [group for group in groups if (group.first.arch, group.first.profile) == (arch, profile)]
-        shifts = [cost.estimate(cost.pairs(group.base, group.again)) for group in here]
+        shifts = [cost.estimate(pairs(group.base, group.again)) for group in here]
         doubts = cost.holm([shift.p for shift in shifts])
         apart = sum(p < 1 - cost.CONFIDENCE for p in doubts)
         worst, metric = max((abs(shift.value), group.first.metric) for shift, group in zip(shifts, here, strict=True))

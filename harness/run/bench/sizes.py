@@ -82,7 +82,7 @@ class Sizing:
 
     def _metrics(self, side: Side, name: str) -> Sequence[Metric]:
         """What the guest of a side measured, at the first seed at which it did."""
-        for target, _, result in self._bench.results(side):
+        for target, _, result in self._bench.sides[side].results:
             found = _measured(result) if target.name == name else ()
             if found:
                 return found

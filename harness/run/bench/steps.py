@@ -1,30 +1,32 @@
-"""Kernels side by side in one graph: base, series and the controls, each counted at each seed.
+"""Kernels side by side in one graph: base, series, its patches and the controls, each counted at each seed.
 
 The same seed is the same guest but for its kernel.  What a kernel counts at a seed it counts always, so it is kept in
-the cache and not booted again; only the A/A control always boots.  A guest runs while the next kernel compiles.
+the cache and not booted again, whatever patch makes it; only the A/A control always boots.  A guest runs while the next
+kernel compiles.
 """
 
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.costs import Mode, Side
-from harness.errors import InfraError, UserError
+from harness.errors import InfraError
 from harness.events import Emit
-from harness.guest.accel import choose_accel
 from harness.guest.qemu import find_program
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.kernel.git import Git
 from harness.kernel.moved import moving
-from harness.model import Accel, AppliedTree, Arch, FileChange, Outcome, Series, TargetResult
+from harness.model import AppliedTree, Arch, FileChange, Outcome, Patch, Series, TargetResult
 from harness.plan.model import Plan
-from harness.run import kept
+from harness.run import by_patch, kept
+from harness.run.bench.plan import MEASURED, checked, priced
 from harness.run.exact import AllSeeds
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
@@ -33,22 +35,11 @@ from harness.run.steps import Steps, keeps_config
 from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.run.tasks import Task
-from harness.suites.faults import FaultsSuite
-from harness.suites.suite import ExactSuite
 
 KIND = "cost"  # of cache entries
 
-PRICED = ("bench", "faults")
-"""Suites whose cases count what their operations cost, with programs that are made of no tree."""
-
-MEASURED = ("sizes",)
-"""Suites of which one guest of each kernel says all: they are run at the first seed alone."""
-
 DIRECTORIES = {Side.SERIES: "", Side.BASE: "baseline", Side.AGAIN: "bench-again", Side.MOVED: "bench-moved"}
 """Where logs and consoles of each lie, below those of the series."""
-
-_WORDS = "norandmaps randomize_kstack_offset=off"
-"""Random numbers follow from the seed and from when interrupts come: another kernel would draw other addresses."""
 
 
 @dataclass(slots=True)
@@ -58,6 +49,13 @@ class Counting:
     side: Side
     steps: Steps
     counted: dict[tuple[str, int], Node[TargetResult]] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[tuple[Target, int, TargetResult]]:
+        """What it counted, as far as it came."""
+        targets = {one.name: one for one in self.steps.targets}
+        found = ((targets[name], seed, done(node)) for (name, seed), node in self.counted.items())
+        return [(target, seed, result) for target, seed, result in found if result is not None]
 
 
 class BenchSteps:
@@ -77,12 +75,15 @@ class BenchSteps:
         if self.mode is not Mode.EXACT:
             self.steps.graph.limit("guest", 1)  # time is that of whoever has the machine for itself
         self.sides: dict[Side, Counting] = {}
+        self.patches: list[Counting] = []  # the trees that end with each patch before the last, where they are priced
         self.steps.graph.add("kernels", self._add, needs=[self.steps.applied])
         self._qemu: dict[Arch, str] = {}
+        self._taking = threading.Lock()
+        self._counting: dict[str, threading.Lock] = {}  # by what the result of a guest is kept as
 
     def close(self) -> None:
-        for side in self.sides.values():
-            side.steps.close()
+        for one in (*self.sides.values(), *self.patches):
+            one.steps.close()
         self.steps.close()
 
     @property
@@ -107,15 +108,25 @@ class BenchSteps:
         base = self._open(Side.BASE, None if series is None else self.steps.without_series)
         base.steps.add_programs()
         base.steps.check_cases()
-        self._add_kernels(base, like=None)
-        if series is not None:
-            self._follow(Side.SERIES, None, series)
+        self._add_kernels(base, before=None, same_config=False)
+        if series is not None and self.plan.per_patch:
+            before = self._add_patches(series)
+            self._follow(self._open(Side.SERIES, None), before, series.patches[-1:])
+        elif series is not None:
+            self._follow(self._open(Side.SERIES, None), base, series.patches)
         self._add_again()
         if self.plan.bench.moved:
-            self._follow(Side.MOVED, self._tree_moved, None)
+            self._follow(self._open(Side.MOVED, self._tree_moved), base, ())
         for target in self.steps.targets:
             self._add_boots(target)
-        report.text = ", ".join(side.value for side in self.sides)
+        one_by_one = [f"{len(self.chain) - 1} patches one by one"] if self.patches else []
+        report.text = ", ".join([*(side.value for side in self.sides), *one_by_one])
+
+    @property
+    def chain(self) -> list[Counting]:
+        """The base, and the trees that end with each patch: as many as there are, the series' own the last."""
+        first, last = self.sides.get(Side.BASE), self.sides.get(Side.SERIES)
+        return [one for one in (first, *self.patches, last) if one is not None]
 
     def _open(self, side: Side, make: Callable[[Report], AppliedTree] | None) -> Counting:
         """A side; `make` gives its tree, None: it is that of the run's own steps."""
@@ -129,21 +140,31 @@ class BenchSteps:
         self.sides[side] = opened
         return opened
 
-    def _follow(
-        self, side: Side, make: Callable[[Report], AppliedTree] | None, series: Series | None
-    ) -> None:  # fmt: skip
-        """A tree that differs from the base's by a series, or (None) by moved code."""
-        base = self.sides[Side.BASE]
-        opened = self._open(side, make)
-        opened.steps.share_programs(base.steps)
-        files = [] if series is None else [change for patch in series.patches for change in _files_of(patch)]
-        self._add_kernels(opened, like=base.steps if keeps_config(files) else None)
+    def _add_patches(self, series: Series) -> Counting:
+        """The trees that end with each patch but the last, whose tree is the series' own; the one before that."""
+        before, total = self.sides[Side.BASE], len(series.patches)
+        commits = by_patch.of_series(self.steps.applied.value)
+        for number, (patch, commit) in enumerate(zip(series.patches[:-1], commits[:-1], strict=True), 1):
+            opened = Counting(Side.SERIES, by_patch.steps_of(self.steps, number, total, commit))
+            self._follow(opened, before, [patch])
+            self.patches.append(opened)
+            before = opened
+        return before
 
-    def _add_kernels(self, side: Counting, *, like: Steps | None) -> None:
+    def _follow(self, opened: Counting, before: Counting, patches: Sequence[Patch]) -> None:
+        """A tree that differs from one before it by patches, or (none) by moved code."""
+        opened.steps.share_programs(self.sides[Side.BASE].steps)
+        files = [change for patch in patches for change in _files_of(patch)]
+        self._add_kernels(opened, before=before.steps, same_config=keeps_config(files))
+
+    @staticmethod
+    def _add_kernels(side: Counting, *, before: Steps | None, same_config: bool) -> None:
+        """Configurations come in the order of the trees, and so do kernels: each is made from the objects before it."""
         for target in side.steps.targets:
-            if like is not None:
-                target.config = side.steps.add_same_config(target, like)
-            side.steps.add_build(target, like=target.config)
+            if before is not None and same_config:
+                target.config = side.steps.add_same_config(target, before)
+            after = before.target(target.name).config if before is not None else None
+            side.steps.add_build(target, like=target.config, after=after)
 
     def _add_again(self) -> None:
         """The base's kernels once more."""
@@ -161,12 +182,14 @@ class BenchSteps:
         Where time is taken they follow each other, there and back: base, series, series, base.
         """
         before: list[Node[Any]] = []
+        base, *others = self.sides.values()
         for at, seed in enumerate(self.seeds):
             sides = [one for one in self.sides if not self._is_spared(one, at)]
             if self.mode is Mode.EXACT:
-                for side in sides:  # the base comes first: the others are held against it, and may be the same kernel
-                    needs = [] if side is Side.BASE else [self.sides[Side.BASE].counted[target.name, seed]]
-                    self._add_count(self.sides[side], target, seed, needs)
+                first = self._add_count(base, target, seed, ())  # the others are held against it
+                for one in (*self.patches, *others):
+                    if one.side in sides:
+                        self._add_count(one, target, seed, [first])
                 continue
             for side in sides if at % 2 == 0 else reversed(sides):
                 builds = [self.sides[one].steps.target(target.name).build for one in self.sides]
@@ -204,14 +227,25 @@ class BenchSteps:
             own.layout.directory.mkdir(exist_ok=True)
             return target_result(target, own.tester.perform(target, prepared, report))
         key = kept.key(own, image_digest(build), target, prepared, self._qemu_of(target.arch))
-        found = kept.load(self._cache, KIND, key, own.layout.directory) if side.side is not Side.AGAIN else None
-        if found is not None:
-            report.cached = True
-            return replace(found, build=build)
-        result = target_result(target, AllSeeds([own.tester.run_seed(seed, target, prepared, report)]))
-        if side.side is not Side.AGAIN:
+        if side.side is Side.AGAIN:
+            return self._boot(own, target, seed, prepared, report)
+        with self._alone(key):
+            found = kept.load(self._cache, KIND, key, own.layout.directory)
+            if found is not None:
+                report.cached = True
+                return replace(found, build=build)
+            result = self._boot(own, target, seed, prepared, report)
             kept.keep(self._cache, KIND, key, result, own.layout.directory)
-        return result
+            return result
+
+    @staticmethod
+    def _boot(own: Steps, target: Target, seed: int, prepared: list[Prepared], report: Report) -> TargetResult:
+        return target_result(target, AllSeeds([own.tester.run_seed(seed, target, prepared, report)]))
+
+    def _alone(self, key: str) -> threading.Lock:
+        """Where two patches make the same kernel, the second waits, and takes what the first has counted."""
+        with self._taking:
+            return self._counting.setdefault(key, threading.Lock())
 
     def _at(self, steps: Steps, seed: int) -> Steps:
         """The same steps for one seed; where time is taken, in a directory of their own."""
@@ -257,49 +291,6 @@ class BenchSteps:
         report.text = f"{found.commit[:12]}, with code and data moved"
         return found
 
-    # --- what they gave ---------------------------------------------------------------------------------------
 
-    def results(self, side: Side) -> list[tuple[Target, int, TargetResult]]:
-        """What a side counted, as far as it came."""
-        if side not in self.sides:
-            return []
-        counted, targets = self.sides[side].counted, {one.name: one for one in self.sides[side].steps.targets}
-        found = ((targets[name], seed, done(node)) for (name, seed), node in counted.items())
-        return [(target, seed, result) for target, seed, result in found if result is not None]
-
-
-def checked(plan: Plan) -> Plan:
-    """The plan as guests that count are run.  Raises UserError."""
-    if missing := [name for name in plan.suites if name not in (*PRICED, *MEASURED)]:
-        raise UserError(
-            f"the suite {missing[0]} counts nothing that could be priced",
-            fix=f"suites: {', '.join((*PRICED, *MEASURED))}",
-        )
-    if plan.merged or plan.per_patch:
-        raise UserError("a price is that of a whole series", fix="leave --merged and --per-patch out")
-    mode = Mode(plan.bench.mode)
-    cmdline = " ".join(word for word in (_WORDS, plan.guest.cmdline) if word)
-    accel = "tcg" if mode is Mode.RELATIVE else plan.guest.accel
-    guest = plan.guest.model_copy(update={"cmdline": cmdline, "accel": accel})
-    if mode is Mode.CLOCK:
-        for arch in plan.arch:
-            found, why = choose_accel(guest.accel, arch)
-            if found is not Accel.KVM:
-                raise UserError(
-                    f"--mode clock takes KVM for {arch} guests: {why}",
-                    fix="--mode exact needs none; --mode relative gives orders of magnitude",
-                )
-    exact = mode is Mode.EXACT
-    return plan.model_copy(update={"exact": exact, "seeds": plan.seeds if exact else (), "retries": 0, "guest": guest})
-
-
-def priced(item: Prepared, seed: int | None = None) -> Prepared:
-    """A suite with many short repetitions; `seed`: of its programs, where the guest has none."""
-    suite = item.suite.priced() if isinstance(item.suite, FaultsSuite) else item.suite
-    if seed is not None and isinstance(suite, ExactSuite):
-        suite = suite.at_seed(seed)
-    return replace(item, suite=suite)
-
-
-def _files_of(patch: Any) -> Sequence[FileChange]:
+def _files_of(patch: Patch) -> Sequence[FileChange]:
     return (*patch.files, *(change for fixup in patch.fixups for change in fixup.files))

@@ -20,7 +20,8 @@ from harness.host.symbols import Symbols, read_symbols
 from harness.model import Outcome, TargetResult
 from harness.report.files import Layout, write_atomic
 from harness.report.flame import difference, folded
-from harness.run.bench.steps import PRICED, BenchSteps
+from harness.run.bench.plan import PRICED
+from harness.run.bench.steps import BenchSteps
 from harness.run.exact import job_list
 from harness.run.graph import Node, Report
 from harness.run.outcomes import done

@@ -21,7 +21,7 @@ from harness.kernel.git import Git
 from harness.model import AppliedTree, Build, FileChange, Outcome, Rung, SuiteResult, TargetResult
 from harness.plan.model import NONE, Plan
 from harness.run import kept
-from harness.run.bench.steps import priced
+from harness.run.bench.plan import priced
 from harness.run.bisect.command import confined
 from harness.run.bisect.pricing import Pricing
 from harness.run.bisect.trials import End, Finished, Given, Trial, dash, tells

@@ -14,8 +14,8 @@ from harness.costs import Limit, Mode, Repetition
 from harness.errors import UserError
 from harness.model import Case, Outcome, Rung, Sought, SuiteResult
 from harness.plan.model import Plan, parse_limit
+from harness.run.bench.plan import PRICED, checked
 from harness.run.bench.samples import repetitions_of
-from harness.run.bench.steps import PRICED, checked
 from harness.run.bisect.log import Log
 from harness.verdict.amounts import number
 from harness.verdict.bisect import arches_first, plain
