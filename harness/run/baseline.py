@@ -106,8 +106,8 @@ class BaselineSteps:
             directory = self._steps.layout.directory / DIRECTORY
             directory.mkdir(exist_ok=True)
             self._steps.let_go()
-            needs: list[Node[Any]] = [self._steps.applied, self._steps.base_fix]
-            self._tree = self._steps.add(f"{PREFIX}tree", self._steps.without_series, needs=needs)
+            needs: list[Node[Any]] = [self._steps.applied, self._steps.trees.base_fix]
+            self._tree = self._steps.add(f"{PREFIX}tree", self._steps.trees.without_series, needs=needs)
             own = self._steps.of_tree(self._tree, prefix=PREFIX, directory=directory)
             own.add_programs()
             self._own = own

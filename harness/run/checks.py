@@ -60,7 +60,7 @@ class CheckSteps:
     def _add_kind(self, kind: Kind) -> None:
         """A kind of compile, for each architecture that makes a difference; with the plan's first profile there."""
         steps = self._steps
-        needs: list[Node[Any]] = [steps.applied, steps.base_fix]
+        needs: list[Node[Any]] = [steps.applied, steps.trees.base_fix]
         for arch in steps.arches[:1] if kind.foreign else steps.arches:
             profile = next(target.profile for target in steps.targets if target.arch is arch)
             compiler = ObjectCompiler(self._processes, self._cache, steps.sandbox, steps.jobs)
@@ -74,7 +74,7 @@ class CheckSteps:
             applied = self._steps.applied.value
 
             def base() -> tuple[AppliedTree, Path]:
-                tree = self._base.applied(applied, self._steps.base_fix.value, report.say)
+                tree = self._base.applied(applied, self._steps.trees.base_fix.value, report.say)
                 return tree, self._base.source(tree, report.say)
 
             return Found(check.run(applied, self._steps.source(self._steps.applied, report), base, report.say))

@@ -131,7 +131,7 @@ class MutantSteps:
         def apply(report: Report) -> AppliedTree:
             base = self.steps.applied.value
             found = apply_series(
-                base.base, self.steps.base_fix.value, mutant.series, processes=self._processes, cache=self._cache,
+                base.base, self.steps.trees.base_fix.value, mutant.series, processes=self._processes, cache=self._cache,
                 say=report.say,
             )  # fmt: skip
             report.text = mutant.series.title
@@ -139,7 +139,7 @@ class MutantSteps:
 
         prefix = f"{mutant.name}: "
         assert self.base is not None
-        needs: list[Node[Any]] = [self.steps.applied, self.steps.base_fix]
+        needs: list[Node[Any]] = [self.steps.applied, self.steps.trees.base_fix]
         applied = self.base.steps.add_after(f"{prefix}tree", apply, needs=needs)
         subject = self._subject(mutant, applied, prefix, f"mutant-{mutant.name}")
         subject.steps.share_programs(self.base.steps)

@@ -35,7 +35,7 @@ def times_of(steps: Steps) -> tuple[StepTime, ...]:
 
 
 def series_title(steps: Steps) -> str:
-    series = done(steps.series)
+    series = done(steps.trees.series)
     return "" if series is None else series.title
 
 
@@ -53,7 +53,7 @@ def checkers_of(steps: Steps) -> tuple[CheckedKernel, ...]:
 
 def notes_of(steps: Steps) -> tuple[str, ...]:
     """What a reader must know beside the results, and what the tree's own notes do not say."""
-    series = done(steps.series)
+    series = done(steps.trees.series)
     notes = [*steps.notes, *steps.archives.notes, *(series.warnings if series is not None else ())]
     if not steps.sandbox.active:
         notes.append(steps.sandbox.note)
@@ -67,14 +67,14 @@ def notes_of(steps: Steps) -> tuple[str, ...]:
 
 def tree_of(steps: Steps) -> Tree | None:
     """The tree, with what applying the base fix has found out about it."""
-    applied, choice = done(steps.applied), done(steps.base)
+    applied, choice = done(steps.applied), done(steps.trees.base)
     if applied is not None and not applied.reverted:
         return applied.base
-    return choice.tree if choice is not None else done(steps.tree)
+    return choice.tree if choice is not None else done(steps.trees.tree)
 
 
 def base_of(steps: Steps) -> BaseReport | None:
-    applied, choice = done(steps.applied), done(steps.base)
+    applied, choice = done(steps.applied), done(steps.trees.base)
     if choice is None or choice.report is None:
         return None
     return choice.report if applied is None else base.after(choice.report, applied)
@@ -83,7 +83,8 @@ def base_of(steps: Steps) -> BaseReport | None:
 def host_suites_of(steps: Steps, checks: SuiteResult | None, error: HarnessError | None) -> tuple[SuiteResult, ...]:
     """What ran on the host: the series itself, its checks, and tools/testing/vma."""
     cases = [
-        stage_case("series", node) for node in (steps.tree, steps.series, steps.base, steps.base_fix, steps.applied)
+        stage_case("series", node)
+        for node in (steps.trees.tree, steps.trees.series, steps.trees.base, steps.trees.base_fix, steps.applied)
     ]
     checked = (case for node in steps.checked.values() for case in checker_cases(node))
     output = base.account(base_of(steps), patches_of(steps))

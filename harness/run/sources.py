@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from harness.data import patches_dir
@@ -72,6 +74,43 @@ class Checkout:
         with self._lock:
             self._path = None
             self._held.close()
+
+
+class WorkCopies:
+    """The files of one tree, and of those that are made on top of it, as steps ask for them."""
+
+    def __init__(self, processes: Processes, cache: Cache, *, kept: bool) -> None:
+        self.brief = False  # trees follow each other through one work copy
+        self._make = partial(Checkout, processes, cache, kept=kept)
+        self._held: dict[str, Checkout] = {}  # by commit
+        self._present: list[Checkout] = []  # where trees follow each other: of all of them, the one that is there
+        self._lock = threading.Lock()
+
+    def follow_each_other(self) -> None:
+        """From now on a tree's files are held until another tree's are asked for, and nobody reads both at a time."""
+        self.brief = True
+
+    def of_tree(self) -> WorkCopies:
+        """For another tree, after this one or beside it."""
+        other = copy.copy(self)
+        other._held = {}
+        return other
+
+    def files(self, applied: AppliedTree, say: Say) -> Path:
+        """The directory with all files of a tree.  Raises InfraError when they cannot be written."""
+        with self._lock:
+            mine = self._held.setdefault(applied.commit, self._make())
+            if self.brief:
+                for other in self._present:
+                    if other is not mine:
+                        other.close()
+                self._present[:] = [mine]
+        return mine.get(applied, say)
+
+    def close(self) -> None:
+        """Give the files back, to whoever wants them next."""
+        for checkout in self._held.values():
+            checkout.close()
 
 
 def guest_suite() -> str:

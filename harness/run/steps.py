@@ -10,25 +10,22 @@ import copy
 import itertools
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.arch import host_arch, is_native
 from harness.data import fragments_dir
 from harness.errors import InfraError, UserError
-from harness.events import Emit, Event, EventKind, Say
+from harness.events import Emit, Event, EventKind
 from harness.guest.argv import find_machine
 from harness.guest.rootfs import build_rootfs
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox, probe
-from harness.kernel.apply import apply_checkers, apply_series
+from harness.kernel.apply import apply_checkers
 from harness.kernel.build import Builder
-from harness.kernel.source import resolve_tree
 from harness.model import (
     AppliedTree,
     Arch,
@@ -37,22 +34,19 @@ from harness.model import (
     Outcome,
     Profile,
     Rootfs,
-    Series,
     SuiteResult,
-    Tree,
 )
 from harness.plan.model import NONE, Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
-from harness.run import base, history
+from harness.run import history
 from harness.run.answers import keep, known_before, recall, remember
 from harness.run.budget import Account, Advice, Budget
 from harness.run.exact import ExactRunner
 from harness.run.goal import Goal
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.record import ChangedInput
-from harness.run.repairing import read_repaired
-from harness.run.sources import Archives, Checkout, guest_suite, read_base_fix, read_checkers
+from harness.run.sources import Archives, WorkCopies, guest_suite, read_checkers
 from harness.run.suites import (
     DESCRIPTIONS,
     Prepared,
@@ -67,7 +61,7 @@ from harness.run.targets import Target, first_error, targets_of
 from harness.run.tasks import Task
 from harness.run.tasks import unknown as unknown_cases
 from harness.run.tester import Tester
-from harness.series.read import read_series
+from harness.run.trees import Trees
 from harness.suites.vma_program import VmaProgram
 
 T = TypeVar("T")
@@ -86,11 +80,6 @@ def keeps_config(files: Iterable[FileChange]) -> bool:
 
 def _will_read_files(node: Node[Any]) -> bool:
     return node.uses in _OF_FILES and node.state in (State.WAITING, State.RUNNING)
-
-
-def _identity(series: Series | None) -> str:
-    """A name for all patches of a series."""
-    return "" if series is None else sha256("".join(patch.digest for patch in series.patches).encode()).hexdigest()[:40]
 
 
 def _lenient(work: Callable[[Report], T]) -> Callable[[Report], T]:
@@ -125,9 +114,7 @@ class Steps:
         self._processes = processes
         self._cache = cache
         self._emit = emit
-        self._checkouts: dict[Node[AppliedTree], Checkout] = {}
-        self._holding: list[Checkout] = []  # of all trees that follow each other through one work copy: the present one
-        self._taking = threading.Lock()
+        self._copies = WorkCopies(processes, cache, kept=self.sandbox.active)
         self.builder = Builder(processes, cache, self.sandbox)
         past, budget = history.load(cache.root / "times.json"), Budget(plan.budget_s)
         self._advice = Advice(past, budget, account)
@@ -143,20 +130,14 @@ class Steps:
             limits={"config": BUILDS_AT_ONCE, "compile": BUILDS_AT_ONCE, "guest": self._guests_at_once()},
             advice=self._advice,
         )
-        self.tree: Node[Tree] = self.graph.add("tree", self._tree)
-        self.series: Node[Series | None] = self.graph.add("series", self._series, needs=[self.tree])
-        self.base: Node[base.Choice] = self.graph.add("base", self._base, needs=[self.tree, self.series])
-        self.base_fix: Node[Series | None] = self.graph.add("base fix", self._base_fix, needs=[self.base])
-        self.applied: Node[AppliedTree] = self.graph.add(
-            "apply", self._apply, needs=[self.base, self.base_fix, self.series]
-        )
+        self.trees = Trees(plan, self.graph, processes=processes, cache=cache, archives=self.archives)
+        self.applied = self.trees.applied
         self.host_vma: Node[SuiteResult] | None = None
         self.prefix = ""  # of the steps' names
         self.checked: dict[str, Node[AppliedTree]] = {}  # by what profiles say of their checkers
         self._add_checkers()
         self.targets, self.notes = targets_of(self.profiles, plan.arch)
         self.prepared: dict[Arch, list[Node[Prepared]]] = {}
-        self.brief = False
         self.reuse = False
 
     def follow_each_other(self) -> None:
@@ -164,7 +145,7 @@ class Steps:
 
         So steps that read files at the same time read those of one tree.
         """
-        self.brief = True
+        self._copies.follow_each_other()
         self._advice.in_order = frozenset({"compile"})
 
     def take_what_is_known(self) -> None:
@@ -182,7 +163,7 @@ class Steps:
         other.tester = replace(self.tester, prefix=prefix, layout=other.layout, reuse=False)
         other.targets = [Target(target.arch, target.profile) for target in self.targets]
         other.host_vma, other.prepared = None, {}
-        other._checkouts, other.checked = {}, {}
+        other._copies, other.checked = self._copies.of_tree(), {}
         other._add_checkers()
         return other
 
@@ -208,9 +189,9 @@ class Steps:
         self, name: str, work: Callable[[Report], T], tree: Node[AppliedTree], *, needs: Sequence[Node[Any]], uses: str
     ) -> Node[T]:  # fmt: skip
         """A step that reads a tree's files: where they are held shortly, none that reads another's runs beside it."""
-        if not self.brief:
+        if not self._copies.brief:
             return self.add(name, work, needs=needs, uses=uses)
-        return self.add(name, work, needs=needs, uses="compile", beside=(id(self._checkouts), tree))
+        return self.add(name, work, needs=needs, uses="compile", beside=(self._copies, tree))
 
     # --- the graph --------------------------------------------------------------------------------------------
 
@@ -449,71 +430,6 @@ class Steps:
 
     # --- the steps --------------------------------------------------------------------------------------------
 
-    def _resolve(self, spec: str, say: Say) -> Tree:
-        return resolve_tree(spec, processes=self._processes, cache=self._cache, archive_for=self.archives, say=say)
-
-    def _tree(self, report: Report) -> Tree:
-        tree = self._resolve(self.plan.tree, report.say)
-        report.text = f"Linux {tree.kernel_version} at {tree.commit[:12]}"
-        report.made_of(tree.commit)
-        return tree
-
-    def _base_fix(self, report: Report) -> Series | None:
-        fix = read_base_fix(self.plan.base_fix, self.base.value.tree, self._processes)
-        report.text = "none" if fix is None else f"{len(fix.patches)} of {fix.title}"
-        report.made_of(_identity(fix))
-        return fix
-
-    def _series(self, report: Report) -> Series | None:
-        if self.plan.series is None:
-            report.text = "none"
-            return None
-        tree = self.tree.value
-        if self.plan.repair:
-            series = read_repaired(
-                self.plan.series, tree, base_for=lambda series: self._choose(series, report.say).tree,
-                base_fix=lambda base: read_base_fix(self.plan.base_fix, base, self._processes),
-                processes=self._processes,
-            )  # fmt: skip
-        else:
-            series = read_series(self.plan.series, processes=self._processes, repo=tree.repo)
-        report.text = f"{series.title}: {len(series.patches)} patches"
-        report.made_of(_identity(series))
-        return series
-
-    def _base(self, report: Report) -> base.Choice:
-        choice = self._choose(self.series.value, report.say)
-        report.text = choice.text
-        return choice
-
-    def _choose(self, series: Series | None, say: Say) -> base.Choice:
-        return base.choose(
-            self.tree.value, series, self.plan.base, self.plan.base_candidates, merged=self.plan.merged,
-            resolve=lambda spec: self._resolve(spec, say), processes=self._processes, cache=self._cache, say=say,
-        )  # fmt: skip
-
-    def _apply(self, report: Report) -> AppliedTree:
-        choice = self.base.value
-        applied = base.apply(
-            choice.tree, self.base_fix.value, self.series.value, merged=self.plan.merged,
-            processes=self._processes, cache=self._cache, say=report.say,
-        )  # fmt: skip
-        proof = "" if choice.report is None else f"; base {base.after(choice.report, applied).text}"
-        report.text = f"{len(applied.patches)} commits, {applied.commit[:12]}{proof}"
-        report.made_of(applied.tree_id)
-        return applied
-
-    def without_series(self, report: Report) -> AppliedTree:
-        """The tree without the series, with base fixes.  Raises InfraError where it cannot be taken out."""
-        applied = self.applied.value
-        if applied.presence and not applied.reverted:
-            raise InfraError("the series cannot be taken out of the tree: there is no base to compare with")
-        found = apply_series(
-            applied.base, self.base_fix.value, None, processes=self._processes, cache=self._cache, say=report.say
-        )
-        report.text = f"{found.commit[:12]}, without the series"
-        return found
-
     def _checkers_of(self, wanted: str) -> Callable[[Report], AppliedTree]:
         def check(report: Report) -> AppliedTree:
             applied = self.applied.value
@@ -533,25 +449,11 @@ class Steps:
 
     def source(self, tree: Node[AppliedTree], report: Report) -> Callable[[], Path]:
         """Gives a tree's files, written when something first asks for them."""
-        with self._taking:
-            if tree not in self._checkouts:
-                self._checkouts[tree] = Checkout(self._processes, self._cache, kept=self.sandbox.active)
-        return lambda: self._write_files(tree, report.say)
-
-    def _write_files(self, tree: Node[AppliedTree], say: Say) -> Path:
-        mine = self._checkouts[tree]
-        if self.brief:  # nobody reads another tree's files now
-            with self._taking:
-                for other in self._holding:
-                    if other is not mine:
-                        other.close()
-                self._holding[:] = [mine]
-        return mine.get(tree.value, say)
+        return lambda: self._copies.files(tree.value, report.say)
 
     def close(self) -> None:
         """Give back what is held: the work copies of the trees."""
-        for checkout in self._checkouts.values():
-            checkout.close()
+        self._copies.close()
 
     def let_go(self) -> None:
         """Give the tree's files back before the end if nothing will be made of them: the next tree needs few others."""

@@ -106,7 +106,7 @@ def test_a_base_that_cannot_be_tested_leaves_the_failure_and_says_why(
 
     bench.commit()
     bench.commit("anon_fails")
-    monkeypatch.setattr("harness.run.steps.apply_series", refuse)
+    monkeypatch.setattr("harness.run.trees.apply_series", refuse)
     result = bench.run()
     assert (result.outcome, cases(result)["anon"].relation) == (Outcome.FAIL, None)
     assert "nothing to compare with: no room for another tree" in result.notes

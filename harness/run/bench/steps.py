@@ -97,15 +97,15 @@ class BenchSteps:
 
     @property
     def title(self) -> str:
-        series = done(self.steps.series)
+        series = done(self.steps.trees.series)
         return series.title if series is not None else ""
 
     # --- the steps --------------------------------------------------------------------------------------------
 
     def _add(self, report: Report) -> None:
         """All other steps, now that the series is read."""
-        series = self.steps.series.value
-        base = self._open(Side.BASE, None if series is None else self.steps.without_series)
+        series = self.steps.trees.series.value
+        base = self._open(Side.BASE, None if series is None else self.steps.trees.without_series)
         base.steps.add_programs()
         base.steps.check_cases()
         self._add_kernels(base, before=None, same_config=False)
@@ -135,7 +135,7 @@ class BenchSteps:
         prefix = "" if side is Side.SERIES else f"{side.value}: "
         applied: Node[AppliedTree] = self.steps.applied
         if make is not None:
-            applied = self.steps.add_after(f"{prefix}tree", make, needs=[self.steps.applied, self.steps.base_fix])
+            applied = self.steps.add_after(f"{prefix}tree", make, needs=[self.steps.applied, self.steps.trees.base_fix])
         opened = Counting(side, self.steps.of_tree(applied, prefix=prefix, directory=place))
         self.sides[side] = opened
         return opened
@@ -285,7 +285,7 @@ class BenchSteps:
         """The same with a patch that moves code."""
         tree = self.steps.applied.value.base
         found = apply_series(
-            tree, self.steps.base_fix.value, moving(Git(self._processes, tree.repo), tree.commit),
+            tree, self.steps.trees.base_fix.value, moving(Git(self._processes, tree.repo), tree.commit),
             processes=self._processes, cache=self._cache, say=report.say,
         )  # fmt: skip
         report.text = f"{found.commit[:12]}, with code and data moved"

@@ -108,7 +108,7 @@ def _of_series(
             "there is no series to search in", fix="name a --series, or a range of commits of the tree with --range"
         )
     steps = _steps(plan, directory, processes, cache, emit)
-    applied, series = steps.applied.value, steps.series.value
+    applied, series = steps.applied.value, steps.trees.series.value
     fixes = [patch.commit for patch in applied.patches if patch.role is PatchRole.BASE_FIX]
     if order.tip and order.tip != applied.tree_id:
         raise UserError(
@@ -127,7 +127,7 @@ def _of_range(
     if order.tip:
         raise UserError("the failure is of a series", fix="leave --range out")
     steps = _steps(plan, directory, processes, cache, emit, series=None, base="none", base_fix=NONE)
-    tree = steps.tree.value
+    tree = steps.trees.tree.value
     old, dots, new = order.range.partition("..")
     if not dots or "..." in order.range:
         raise UserError(f"--range {order.range}: not a range", fix="write OLD..NEW, such as v6.12..HEAD")

@@ -54,7 +54,7 @@ def test_once(
     )  # fmt: skip
     try:
         bench.steps.graph.run()
-        probe = _probe(bench.steps.tree.value, plan, _first_good(git, clone), processes, cache)
+        probe = _probe(bench.steps.trees.tree.value, plan, _first_good(git, clone), processes, cache)
         looker = Looker(order, bench, Log(cache.scratch("once") / NAME), emit)
         verdict, why = _test(order, looker, bench, probe, emit)
         return Told(commit, verdict, why)
