@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import struct
+import warnings  # noqa: F401 - os.execvpe would in each child: most of what starting a program costs
 from contextlib import suppress
 
 _REQUEST = struct.Struct("!III")  # bytes that follow, number of arguments, nice value
