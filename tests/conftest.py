@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         return path.read_text(encoding="utf-8")
 
     return expected
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+    """A cache of all tests, in whichever of pytest's processes: for what takes long to make and is only read."""
+    place = tmp_path_factory.getbasetemp()
+    with Cache((place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "shared-cache") as opened:
+        yield opened
 
 
 @pytest.fixture
