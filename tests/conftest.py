@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -43,11 +44,21 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Any]:
+    """What forks the keepers of programs; to start one takes 25 ms, and most tests start programs."""
+    with Processes() as started:
+        yield started._nursed()
+
+
 @pytest.fixture
-def processes() -> Iterator[Processes]:
+def processes(nursery: Any) -> Iterator[Processes]:
     """Programs that end with the test."""
     with Processes() as started:
+        started._nursery = nursery
         yield started
+        if started._nursery is nursery:  # else it was killed, and this is the test's own
+            started._nursery = None
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from harness.run import pipeline
 from harness.run.goal import Goal
 from harness.run.probe import PROBE
 from harness.run.suites import Prepared
-from tests.kernel.conftest import FAKE, git
+from tests.kernel.conftest import fake_clone, git
 
 ARCH = host_arch() or Arch.X86_64
 WARNING = (
@@ -200,8 +199,4 @@ def fake_surroundings(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     # The registry's fragments are for real kernels.
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: directory / "no-registry")
-    shutil.copytree(FAKE, clone)
-    git(clone, "init", "-q")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "Fake 6.12")
-    return clone
+    return fake_clone(clone)
