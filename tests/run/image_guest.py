@@ -15,6 +15,7 @@ from harness.errors import GuestLost
 from harness.events import Event
 from harness.host.cache import Cache
 from harness.host.process import Processes
+from harness.kernel import toolchain
 from harness.model import (
     Accel,
     Arch,
@@ -189,12 +190,29 @@ def booted(what: str) -> int:
     return sum(("baseline" if "baseline" in path.parts else "series") == what for path in ImageGuest.booted)
 
 
+def _remembering(ask: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    """What programs say of their versions, asked once for all tests and not once for each test's cache."""
+    known: dict[tuple[tuple[str, Path], ...], dict[str, str]] = {}
+
+    def versions(programs: dict[str, Path], processes: Processes, _: Cache | None) -> dict[str, str]:
+        key = tuple(programs.items())
+        if key not in known:
+            known[key] = ask(programs, processes, None)
+        return known[key]
+
+    return versions
+
+
+_VERSIONS = _remembering(toolchain._versions)
+
+
 def fake_surroundings(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Guests, initramfs and programs without QEMU and Debian; the clone of the fake kernel, with one commit."""
     image, clone = directory / "initramfs", directory / "linux"
     image.touch()
     rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
     monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
+    monkeypatch.setattr("harness.kernel.toolchain._versions", _VERSIONS)
     monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     # The registry's fragments are for real kernels.
