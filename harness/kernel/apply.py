@@ -149,6 +149,7 @@ class _Work:
         self.git = git
         self.directory = directory
         self._place = {"GIT_WORK_TREE": str(directory)}
+        self._files: dict[tuple[str, ...], dict[str, str]] = {}
         directory.mkdir()
 
     @property
@@ -170,10 +171,13 @@ class _Work:
         arguments = ("apply", "--cached", "--check", "--reverse", "-")
         return self.git.run(*arguments, input=patch.mail, env=self._place, cwd=self.directory).ok
 
-    def files(self, patches: Iterable[Patch], commit: str = "HEAD") -> dict[str, str]:
-        """The blobs that a commit has of the files of patches."""
+    def files(self, patches: Iterable[Patch], commit: str = "") -> dict[str, str]:
+        """The blobs that a commit, else the last one, has of the files of patches; git is asked once."""
         named = (path for patch in patches for touch in blobs.touches(patch) for path in (touch.before, touch.after))
-        return blobs_at(self.git, commit, (path for path in named if path is not None))
+        asked = commit or self.head, *(path for path in named if path is not None)
+        if asked not in self._files:
+            self._files[asked] = blobs_at(self.git, asked[0], asked[1:])
+        return self._files[asked]
 
     def apply(self, patches: Sequence[Patch], role: PatchRole, total: int) -> None:
         """One commit for each patch, its fixups squashed into it, or UserError."""
