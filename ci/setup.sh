@@ -78,4 +78,8 @@ set_up() {
     install_packages
     make_environment "${1:-}"
     exec 9>&-
+    # Compiled once, and nothing of it in the checkout: what PYTHONDONTWRITEBYTECODE, which images for containers set, is
+    # for.  Without, each start compiles the harness anew, and pytest's each process all tests and a library: seconds.
+    unset PYTHONDONTWRITEBYTECODE
+    export PYTHONPYCACHEPREFIX=$venv/bytecode
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,24 +46,32 @@ def _layer(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and dotted name of everything a module imports, inside functions too."""
+@cache
+def _read(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Line and dotted name of everything a module imports, inside functions too; line and text of every
+    NAME.attribute.
+    """
+    imports, attributes = [], []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            imports += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: a relative import"
             if node.module == "harness":
-                yield from ((node.lineno, f"harness.{alias.name}") for alias in node.names)
+                imports += [(node.lineno, f"harness.{alias.name}") for alias in node.names]
             elif node.module:
-                yield node.lineno, node.module
+                imports.append((node.lineno, node.module))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            attributes.append((node.lineno, f"{node.value.id}.{node.attr}"))
+    return imports, attributes
 
 
-def _attributes(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of every NAME.attribute of a module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield node.lineno, f"{node.value.id}.{node.attr}"
+def _imports(path: Path) -> list[tuple[int, str]]:
+    return _read(path)[0]
+
+
+def _attributes(path: Path) -> list[tuple[int, str]]:
+    return _read(path)[1]
 
 
 def forbidden(path: Path) -> list[str]:
@@ -87,7 +95,7 @@ def forbidden(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_a_module_imports_only_what_lies_below_it(path: Path) -> None:
     if _name(path) == "__init__.py":
-        assert not list(_imports(path)) or [name for _, name in _imports(path)] == ["__future__"]
+        assert not _imports(path) or [name for _, name in _imports(path)] == ["__future__"]
         return
     assert forbidden(path) == []
 

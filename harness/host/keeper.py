@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import struct
+import warnings  # noqa: F401 - os.execvpe would in each child: most of what starting a program costs
 from contextlib import suppress
 
 _REQUEST = struct.Struct("!III")  # bytes that follow, number of arguments, nice value
@@ -88,8 +89,6 @@ def _start(request: _Request) -> int:
     try:
         os.setpgid(0, 0)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
         for fd, wanted in zip(request.fds, request.numbers, strict=True):
             os.dup2(fd, wanted)
         os.execvpe(request.argv[0], request.argv, request.environment)
@@ -183,8 +182,10 @@ def _keep(request: _Request, stream: socket.socket) -> None:
 
 def main() -> None:
     """Fork a keeper for each request, until the harness is gone."""
-    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(ignored, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Handled by doing nothing, and not ignored: so a program that is executed has them as they are by default.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, lambda *_: None)
     stream = socket.socket(fileno=os.dup(0))
     while (request := _receive(stream)) is not None:
         with suppress(OSError):  # no process: the harness finds the keeper's socket closed

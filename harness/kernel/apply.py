@@ -93,14 +93,14 @@ def _apply(work: _Work, tree: Tree, fixes: Sequence[Patch], patches: Sequence[Pa
         if not work.has_already(patch):
             work.apply([patch], PatchRole.BASE_FIX, len(fixes))
             taken.append(at)
-    start = work.git.ask("rev-parse", "HEAD") if taken else tree.commit
+    start = work.head
     if patches:
         say(f"applying {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
         there = work.files(patches)
         if blobs.is_made(patches, there):
             raise DoesNotApply("the tree has the very files that the series makes: it is in the tree already")
         work.apply(patches, PatchRole.SERIES, len(patches))
-    return Steps(tuple(taken), start, work.git.ask("rev-parse", "HEAD"))
+    return Steps(tuple(taken), start, work.head)
 
 
 def apply_checkers(
@@ -121,15 +121,15 @@ def apply_checkers(
         for patch in checkers.patches:
             needed = found[0] if found and not found[0].commit else None
             why = f"needs {needed.name}" if needed is not None else _tried(work, patch, len(checkers.patches))
-            commit = "" if why else work.git.ask("rev-parse", "HEAD")
+            commit = "" if why else work.head
             name = re.sub(r"^\d+-", "", PurePosixPath(patch.source.partition(":")[0]).stem)
             found.append(Checker(name, patch.subject, patch.digest, commit, why))
         remove_tree(work.directory)
     except BaseException:
         remove_tree(scratch)
         raise
-    tip, tree_id = work.git.ask("rev-parse", "HEAD"), work.git.ask("rev-parse", "HEAD^{tree}")
-    return replace(applied, repo=repo, commit=tip, tree_id=tree_id, checkers=tuple(found))
+    tree_id = work.git.ask("rev-parse", "HEAD^{tree}")
+    return replace(applied, repo=repo, commit=work.head, tree_id=tree_id, checkers=tuple(found))
 
 
 def _tried(work: _Work, patch: Patch, total: int) -> str:
@@ -149,7 +149,13 @@ class _Work:
         self.git = git
         self.directory = directory
         self._place = {"GIT_WORK_TREE": str(directory)}
+        self._files: dict[tuple[str, ...], dict[str, str]] = {}
         directory.mkdir()
+
+    @property
+    def head(self) -> str:
+        """The last commit; HEAD is detached, so it has the name itself."""
+        return (self.git.where / "HEAD").read_text().strip()
 
     def start(self, commit: str) -> None:
         done = self.git.run("read-tree", commit, env=self._place, cwd=self.directory)
@@ -165,10 +171,13 @@ class _Work:
         arguments = ("apply", "--cached", "--check", "--reverse", "-")
         return self.git.run(*arguments, input=patch.mail, env=self._place, cwd=self.directory).ok
 
-    def files(self, patches: Iterable[Patch], commit: str = "HEAD") -> dict[str, str]:
-        """The blobs that a commit has of the files of patches."""
+    def files(self, patches: Iterable[Patch], commit: str = "") -> dict[str, str]:
+        """The blobs that a commit, else the last one, has of the files of patches; git is asked once."""
         named = (path for patch in patches for touch in blobs.touches(patch) for path in (touch.before, touch.after))
-        return blobs_at(self.git, commit, (path for path in named if path is not None))
+        asked = commit or self.head, *(path for path in named if path is not None)
+        if asked not in self._files:
+            self._files[asked] = blobs_at(self.git, asked[0], asked[1:])
+        return self._files[asked]
 
     def apply(self, patches: Sequence[Patch], role: PatchRole, total: int) -> None:
         """One commit for each patch, its fixups squashed into it, or UserError."""
@@ -180,7 +189,7 @@ class _Work:
         (maildir / "new").mkdir()
         for position, (_, part) in enumerate(parts, 1):
             (maildir / "cur" / f"{position:05d}").write_bytes(_mail(part))
-        start = self.git.ask("rev-parse", "HEAD")
+        start = self.head
         done = self.git.run(*_AM, maildir, env=self._place, cwd=self.directory)
         remove_tree(maildir)
         if not done.ok:

@@ -79,6 +79,7 @@ class _Order:
     tools: Toolchain
     way: str  # how it is made, of whatever tree
     key: str
+    inputs: Callable[[], Inputs]  # what other trees are held against; git is asked once for each tree
 
 
 class Builder:
@@ -89,6 +90,7 @@ class Builder:
         self._cache = cache
         self._sandbox = sandbox
         self._tools: dict[Arch, Toolchain] = {}
+        self._known_inputs: dict[tuple[str, str], Inputs] = {}
 
     def find(self, applied: AppliedTree, arch: Arch, profile: Profile) -> Build | None:
         """The finished build, if there is one: needs no checkout and starts no compiler.
@@ -188,7 +190,10 @@ class Builder:
             info.kbuild, info.image_target, sorted(_REPRODUCIBLE.items()),
         ]  # fmt: skip
         key = _digest([_FORMAT, applied.tree_id, *way])
-        return _Order(applied, info, profile, requests, tools, way=_digest([_FORMAT, *way]), key=key)
+        return _Order(
+            applied, info, profile, requests, tools, way=_digest([_FORMAT, *way]), key=key,
+            inputs=lambda: self._inputs(applied),
+        )  # fmt: skip
 
     def _find(self, order: _Order) -> Build | None:
         """The build of this tree, or of one that differs from it only in files that no build reads."""
@@ -216,7 +221,7 @@ class Builder:
         same = self._cache.made_alike("build", order.way)
         if not same:
             return None
-        git, wanted = Git(self._processes, order.applied.repo), _inputs(self._processes, order.applied)
+        git, wanted = Git(self._processes, order.applied.repo), order.inputs()
         for entry in same:
             try:
                 built = from_json((entry / _INPUTS).read_text())
@@ -227,6 +232,12 @@ class Builder:
             if found is not None and makes_the_same(found, reads):
                 return self._cache.find("build", entry.name)
         return None
+
+    def _inputs(self, applied: AppliedTree) -> Inputs:
+        trees = applied.base.tree_id, applied.tree_id
+        if trees not in self._known_inputs:
+            self._known_inputs[trees] = inputs_of(Git(self._processes, applied.repo), *trees)
+        return self._known_inputs[trees]
 
 
 def _load(entry: Path, order: _Order) -> Build | None:
@@ -389,14 +400,10 @@ class _Work:
 
     def _note_reads(self, entry: Path) -> None:
         """What the next tree is held against."""
-        (entry / _INPUTS).write_text(to_json(_inputs(self.processes, self.order.applied)))
+        (entry / _INPUTS).write_text(to_json(self.order.inputs()))
         reads = reads_of(self.objects.directory, self.source)
         (entry / _READS).write_text("\0".join(sorted(reads)), errors="surrogateescape")
         (entry / WAY).write_text(self.order.way)
-
-
-def _inputs(processes: Processes, applied: AppliedTree) -> Inputs:
-    return inputs_of(Git(processes, applied.repo), applied.base.tree_id, applied.tree_id)
 
 
 def _image_name(info: ArchInfo) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfraError, MissingTool
@@ -49,6 +51,9 @@ _LEAKS = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG_PARAMETERS",
 )  # fmt: skip
+
+
+_OBJECT = re.compile(rb"([a-z]+) ([0-9a-f]+) ([0-9]+)")
 
 
 class Git:
@@ -163,20 +168,41 @@ def content_of(git: Git, commit: str, paths: Sequence[str]) -> str:
 
 
 def contents_at(git: Git, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
-    """The content of each path in a commit, asked in one go; paths that are no file are left out."""
-    there = {path: blob for path, blob in blobs_at(git, commit, paths).items() if blob}
-    if not there:
-        return {}
-    done = git.run("cat-file", "--batch=%(objectsize)", input="".join(f"{blob}\n" for blob in there.values()).encode())
-    found: dict[str, bytes] = {}
+    """The content of each path in a commit, asked in one go, without those that are no file.  Raises InfraError."""
+    # git reads a line for each, and takes a path that begins with a dot and a slash for one relative to somewhere.
+    asked = [path for path in dict.fromkeys(paths) if "\n" not in path and not path.startswith(("./", "../"))]
+    found = objects_of(git, [f"{commit}:{path}" for path in asked])
+    return {path: one.content for path, one in zip(asked, found, strict=True) if one.kind == "blob"}
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One of git's: its kind (blob, tree, commit, tag), "" where there is none."""
+
+    kind: str = ""
+    name: str = ""
+    content: bytes = b""
+
+
+def objects_of(git: Git, names: Sequence[str]) -> list[Object]:
+    """What each name, of a line, leads to, asked in one go.  Raises InfraError."""
+    if not names:
+        return []
+    asked = "".join(f"{name}\n" for name in names).encode("utf-8", "replace")
+    done = git.run("cat-file", "--batch=%(objecttype) %(objectname) %(objectsize)", input=asked)
+    found: list[Object] = []
     at = 0
-    for path in there:
+    for _ in names:
         end = done.stdout.find(b"\n", at)
         if not done.ok or end < 0:
             raise InfraError(f"git cat-file failed in {git.where}", detail=done.words)
-        size = int(done.stdout[at:end])
-        found[path] = done.stdout[end + 1 : end + 1 + size]
-        at = end + 1 + size + 1
+        if head := _OBJECT.fullmatch(done.stdout, at, end):
+            size = int(head[3])
+            found.append(Object(head[1].decode(), head[2].decode(), done.stdout[end + 1 : end + 1 + size]))
+            end += 1 + size
+        else:  # "NAME missing", or what else is the matter with it
+            found.append(Object())
+        at = end + 1
     return found
 
 

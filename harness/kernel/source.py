@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.arch import ARCHES, host_arch
-from harness.errors import HarnessError, InfraError, UserError
+from harness.errors import InfraError, UserError
 from harness.events import Say
 from harness.host.apt import SUITES, DebianArchive
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel import importing
-from harness.kernel.git import Git, left_by_git, make_repository
+from harness.kernel.git import Git, left_by_git, make_repository, objects_of
 from harness.model import Arch, Package, Tree
 
 _KIND = "tree"
@@ -83,18 +83,19 @@ def at_commit(tree: Tree, commit: str, *, processes: Processes) -> Tree | None:
 
 def prove(git: Git, spec: str, commit: str, origin: str, notes: tuple[str, ...] = ()) -> Tree:
     """A commit of a repository of ours as a tree.  Raises UserError, which names `origin`, if it is no kernel."""
-    makefile = git.run("cat-file", "blob", f"{commit}:Makefile")
-    version = kernel_version(makefile.text)
+    files = ("Makefile", "Kconfig")
     try:
-        names = git.ask("ls-tree", "--name-only", commit).splitlines()
-        tree_id = git.ask("rev-parse", f"{commit}^{{tree}}")
-    except HarnessError as error:
+        tree, *found = objects_of(git, [f"{commit}^{{tree}}", *(f"{commit}:{name}" for name in files)])
+    except InfraError as error:
         raise UserError(f"git cannot read {origin}", detail=error.detail) from error
-    missing = next((name for name in ("Makefile", "Kconfig") if name not in names), "")
+    if not tree.kind:
+        raise UserError(f"git cannot read {origin}", detail=f"{commit} has no tree")
+    version = kernel_version(found[0].content.decode("utf-8", "replace"))
+    missing = next((name for name, one in zip(files, found, strict=True) if not one.kind), "")
     if missing or not version:
         why = f"it has no {missing}" if missing else "its Makefile says no VERSION"
         raise UserError(f"{origin} is no kernel tree: {why}", fix=f"give one of: {_SPECS}")
-    return Tree(spec, version, git.where, commit, tree_id, notes)
+    return Tree(spec, version, git.where, commit, tree.name, notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        made = Bench(tmp_path, processes, cache)
-        with made.sshd:
-            yield made
+def bench(tmp_path: Path, processes: Processes, cache: Cache) -> Iterator[Bench]:
+    made = Bench(tmp_path, processes, cache)
+    with made.sshd:
+        yield made

@@ -11,6 +11,7 @@ import pytest
 
 from harness.costs import INTERRUPTS, OTHERS, USER, Profile
 from harness.guest.counting import read_counts
+from harness.host.cache import Cache
 from harness.host.symbols import Symbol, Symbols
 
 SOURCES = Path(__file__).parents[2] / "harness" / "guest" / "plugin"
@@ -38,15 +39,16 @@ def mark(name: str, lane: int = 0) -> str:
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 7])
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made: Path = tmp_path_factory.mktemp("plugin") / "host"
-    sources = [path for path in SOURCES.glob("*.c") if path.name != "ask.c"]
-    argv: list[str | Path] = [
-        "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined,address", "-fno-sanitize-recover",
-        f"-DAPI={request.param}", f"-I{SOURCES}", "-o", made, HOST, *sources,
-    ]  # fmt: skip
-    subprocess.run(argv, check=True)
-    return made
+def program(request: pytest.FixtureRequest, shared_cache: Cache) -> Path:
+    def make(into: Path) -> None:
+        sources = [path for path in SOURCES.glob("*.c") if path.name != "ask.c"]
+        argv: list[str | Path] = [
+            "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined,address", "-fno-sanitize-recover",
+            f"-DAPI={request.param}", f"-I{SOURCES}", "-o", into / "host", HOST, *sources,
+        ]  # fmt: skip
+        subprocess.run(argv, check=True)
+
+    return shared_cache.get("plugin-host", str(request.param), make)[0] / "host"
 
 
 @pytest.fixture

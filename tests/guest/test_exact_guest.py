@@ -42,12 +42,11 @@ class ExactBench(Bench):
 
 
 @pytest.fixture
-def exact(tmp_path: Path) -> Iterator[ExactBench]:
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        made = ExactBench(tmp_path, processes, cache)
-        made.qemu.plan([{"console": EXACT + SSH}])
-        with made.sshd:
-            yield made
+def exact(tmp_path: Path, processes: Processes, cache: Cache) -> Iterator[ExactBench]:
+    made = ExactBench(tmp_path, processes, cache)
+    made.qemu.plan([{"console": EXACT + SSH}])
+    with made.sshd:
+        yield made
 
 
 def test_a_boot_is_told_by_its_seed_and_the_checksum_of_its_exact_part(exact: ExactBench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,9 +95,8 @@ class Kitchen:
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Iterator[Kitchen]:
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        yield Kitchen(tmp_path, processes, cache)
+def kitchen(tmp_path: Path, processes: Processes, cache: Cache) -> Kitchen:
+    return Kitchen(tmp_path, processes, cache)
 
 
 def entries(made: Rootfs) -> dict[str, cpio.Entry]:

@@ -106,6 +106,14 @@ def test_closing_ends_what_was_spawned() -> None:
     assert child.exit_code is not None
 
 
+def test_a_program_ignores_no_signal() -> None:
+    with Processes() as processes:
+        said = processes.run(["grep", "SigIgn", "/proc/self/status"]).text
+    ignored = int(said.split()[1], 16)
+    names = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ)
+    assert [name for name in names if ignored >> (name - 1) & 1] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_outlives_a_killed_harness(tmp_path: Path, number: int) -> None:
     note = tmp_path / "pid"

@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache as once
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -29,9 +31,33 @@ MakePatch = Callable[..., Patch]
 
 
 def git(directory: Path, *arguments: str) -> str:
-    """git as a user has it, in one of the tests' clones."""
-    command = ["git", "-c", "init.defaultBranch=main", *arguments]
+    """git as a user has it, in one of the tests' clones; it does not look after each commit whether to tidy up."""
+    command = ["git", "-c", "init.defaultBranch=main", "-c", "maintenance.auto=false", "-c", "gc.auto=0", *arguments]
     return subprocess.run(command, cwd=directory, env=ENV, check=True, capture_output=True, text=True).stdout
+
+
+@once
+def _fake_repository() -> dict[str, bytes]:
+    """The git directory of a clone of the fake kernel with one commit: made once, the same each time."""
+    with TemporaryDirectory() as place:
+        clone = Path(place) / "linux"
+        shutil.copytree(FAKE, clone)
+        git(clone, "init", "-q", "--template=")
+        git(clone, "add", "-A")
+        git(clone, "commit", "-q", "-m", "Fake 6.12")
+        files = [path for path in (clone / ".git").rglob("*") if path.is_file()]
+        return {str(path.relative_to(clone)): path.read_bytes() for path in files}
+
+
+def fake_clone(directory: Path) -> Path:
+    """The fake kernel as a git clone with one commit."""
+    shutil.copytree(FAKE, directory)
+    for name, content in _fake_repository().items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (directory / ".git/refs/tags").mkdir()
+    return directory
 
 
 @pytest.fixture
@@ -43,12 +69,9 @@ def fake(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clone(fake: Path) -> Path:
+def clone(tmp_path: Path) -> Path:
     """The fake kernel as a git clone with one commit."""
-    git(fake, "init", "-q")
-    git(fake, "add", "-A")
-    git(fake, "commit", "-q", "-m", "Fake 6.12")
-    return fake
+    return fake_clone(tmp_path / "linux")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,9 +85,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Processes() as processes, Cache(tmp_path / "cache") as cache:
-        yield Bench(tmp_path, processes, cache)
+def bench(tmp_path: Path, processes: Processes, cache: Cache) -> Bench:
+    return Bench(tmp_path, processes, cache)
 
 
 KNOWN = Frame("kernel_init", 4, 0x20)

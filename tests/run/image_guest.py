@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.errors import GuestLost
 from harness.events import Event
 from harness.host.cache import Cache
 from harness.host.process import Processes
+from harness.kernel import toolchain
 from harness.model import (
     Accel,
     Arch,
@@ -33,7 +33,7 @@ from harness.run import pipeline
 from harness.run.goal import Goal
 from harness.run.probe import PROBE
 from harness.run.suites import Prepared
-from tests.kernel.conftest import FAKE, git
+from tests.kernel.conftest import fake_clone, git
 
 ARCH = host_arch() or Arch.X86_64
 WARNING = (
@@ -190,18 +190,31 @@ def booted(what: str) -> int:
     return sum(("baseline" if "baseline" in path.parts else "series") == what for path in ImageGuest.booted)
 
 
+def _remembering(ask: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    """What programs say of their versions, asked once for all tests and not once for each test's cache."""
+    known: dict[tuple[tuple[str, Path], ...], dict[str, str]] = {}
+
+    def versions(programs: dict[str, Path], processes: Processes, _: Cache | None) -> dict[str, str]:
+        key = tuple(programs.items())
+        if key not in known:
+            known[key] = ask(programs, processes, None)
+        return known[key]
+
+    return versions
+
+
+_VERSIONS = _remembering(toolchain._versions)
+
+
 def fake_surroundings(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Guests, initramfs and programs without QEMU and Debian; the clone of the fake kernel, with one commit."""
     image, clone = directory / "initramfs", directory / "linux"
     image.touch()
     rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
     monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
+    monkeypatch.setattr("harness.kernel.toolchain._versions", _VERSIONS)
     monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     # The registry's fragments are for real kernels.
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: directory / "no-registry")
-    shutil.copytree(FAKE, clone)
-    git(clone, "init", "-q")
-    git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "Fake 6.12")
-    return clone
+    return fake_clone(clone)

@@ -18,11 +18,11 @@ from harness.suites.programs import build_program, sources_of
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(shared_cache: Cache) -> Path:
     native = host_arch()
     assert native is not None
-    with Processes() as processes, Cache(tmp_path_factory.mktemp("cache")) as cache:
-        return build_program("faults", native, processes=processes, cache=cache)
+    with Processes() as processes:
+        return build_program("faults", native, processes=processes, cache=shared_cache)
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:

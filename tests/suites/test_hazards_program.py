@@ -29,9 +29,9 @@ def native() -> Arch:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with Processes() as processes, Cache(tmp_path_factory.mktemp("cache")) as cache:
-        return build_program("hazards", native(), processes=processes, cache=cache)
+def program(shared_cache: Cache) -> Path:
+    with Processes() as processes:
+        return build_program("hazards", native(), processes=processes, cache=shared_cache)
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:

@@ -157,14 +157,9 @@ class _Caller:
         for number, (key, value) in enumerate(self.settings):
             clean |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         unset = (
-            "GIT_DIR",
-            "GIT_WORK_TREE",
-            "GIT_CONFIG_PARAMETERS",
-            "GIT_CONFIG",
-            "PYTHONPATH",
-            "PYTHONHOME",
-            "DISPLAY",
-        )
+            "GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG", "PYTHONPATH", "PYTHONHOME",
+            "PYTHONPYCACHEPREFIX", "DISPLAY",
+        )  # fmt: skip
         argv = [*self._limits(), "env", *(word for name in unset for word in ("-u", name))]
         argv += [f"{name}={value}" for name, value in clean.items()]
         argv += [str(self.b4), "--no-interactive", "--no-stdin", verb, *words]
