@@ -159,6 +159,17 @@ class TestFixups:
             "mm: twenty\n\nSigned-off-by: A U Thor <author@example.org>\nSigned-off-by: F Ixer <fixer@example.org>"
         )
 
+    def test_files_that_the_fix_alone_changes_are_the_patchs_too(
+        self, apply: Apply, fixed: Series, clone: Path
+    ) -> None:
+        git(clone, "checkout", "-q", "-B", "config", "base")
+        commit(clone, {"mm/Kconfig.more": "# nothing\n"}, "mm: more of it")
+        (more,) = posted(clone, "HEAD~1..HEAD").patches
+        first, second, last = fixed.patches
+        patches = (first, replace(second, fixups=(*second.fixups, more)), last)
+        applied = apply(replace(fixed, patches=patches), "base")
+        assert [change.path for change in applied.patches[1].files] == [FILE, "mm/Kconfig.more"]
+
     def test_what_it_makes_is_what_the_fix_names(self, apply: Apply, fixed: Series) -> None:
         applied = apply(fixed, "base")
         assert {state for files in states(applied) for state in files} == {BaseState.EXACT, BaseState.NEW}
