@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from harness.kernel.checkout import NOTE, OBJECTS
 
 MOST_KEPT = 8
 """Directories in one work copy: some 100 MiB each, more with debug information."""
+
+_TAKING = threading.Lock()
+"""Builds of one checkout begin one after the other: what has no note is in use, and is not removed to make room."""
 
 _TARGET = re.compile(r"  [A-Z][A-Z0-9_]* +(?:\[\w+\] )?(?P<target>\S+)$")
 _MAKE = re.compile(r"make(?:\[\d+\])?: ")
@@ -80,15 +84,16 @@ class Objects:
 def kept_objects(checkout: Path, name: str, way: str) -> Iterator[Objects]:
     """The directory of that name in the checkout, empty unless its last build was made the same `way`.
 
-    It stays if the caller says that it is good, and is gone after an error.  The caller holds the checkout alone.
+    It stays if the caller says that it is good, and is gone after an error.  The process holds the checkout alone.
     """
     directory, note = checkout / f"{OBJECTS}{name}", checkout.parent / f"{OBJECTS}{name}{NOTE}"
-    record = _read(note, way) if directory.is_dir() else None
-    note.unlink(missing_ok=True)
-    if record is None:
-        remove_tree(directory)
-        _make_room(checkout)
-        directory.mkdir()
+    with _TAKING:
+        record = _read(note, way) if directory.is_dir() else None
+        note.unlink(missing_ok=True)
+        if record is None:
+            remove_tree(directory)
+            _make_room(checkout)
+            directory.mkdir()
     objects = Objects(directory, **(record or {}))
     try:
         yield objects

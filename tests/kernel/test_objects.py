@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ class TestKept:
         for number in range(MOST_KEPT + 2):
             build(checkout, name=str(number))
         assert len([path for path in checkout.glob("objects-*") if path.is_dir()]) == MOST_KEPT
+
+    def test_builds_beside_each_other_keep_theirs(self, checkout: Path) -> None:
+        def work(worker: int) -> None:
+            for turn in range(20):
+                with kept_objects(checkout, f"{worker}-{turn % 5}", "way") as objects:
+                    objects.write("file", "text")
+                    assert (objects.directory / "file").is_file()
+                    objects.good = True
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(work, worker) for worker in range(4)]:
+                done.result()
+        assert len([path for path in checkout.glob("objects-*") if path.is_dir()]) <= MOST_KEPT + 3
 
     @pytest.mark.parametrize("note", ["", "[]", "{}", '{"way": "gcc", "compiled": true, "said": 3}', "\x00"])
     def test_a_damaged_note(self, checkout: Path, note: str) -> None:
