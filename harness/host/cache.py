@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -82,6 +81,7 @@ class Cache:
         self.session = session or this_session(root)
         self._stop = stop or Stop()
         self._scratch = root / "scratch" / self.session.name
+        self._numbers = count(1)  # nobody else makes directories there, and a number is never used again
         self._owner: object | None = None
 
     def __enter__(self) -> Cache:
@@ -123,7 +123,7 @@ class Cache:
 
     def scratch(self, name: str) -> Path:
         """A new empty directory for work in progress, gone at the end of the process; short, for socket paths."""
-        path = self._scratch / f"{name}-{uuid.uuid4().hex[:6]}"
+        path = self._scratch / f"{name}-{next(self._numbers)}"
         path.mkdir(parents=True)
         return path
 

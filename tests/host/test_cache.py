@@ -69,6 +69,11 @@ def test_an_entry_without_its_mark_is_not_believed_and_replaced(tmp_path: Path) 
     assert [file.name for file in path.iterdir() if file.name != ".complete"] == ["whole"]
 
 
+def test_no_two_scratch_directories_have_one_name(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        assert len({cache.scratch("x") for _ in range(1000)}) == 1000
+
+
 def test_scratch_goes_with_its_process_and_killed_ones_are_reaped(tmp_path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from harness.host.cache import Cache\n"
