@@ -57,10 +57,6 @@ class OneByOne:
                  f"{ours:.0f} s, {sum(plain):.0f} s")  # fmt: skip
         self.row("  CPU time of its compiles / plain make", f"{ours_cpu / cpu:.2f}", "",
                  f"{ours_cpu:.0f} s, {cpu:.0f} s")  # fmt: skip
-        first = sum(s["seconds"] for s in result["steps"] if s["name"].startswith("patch 1/10: build"))
-        later = sum(s["seconds"] for s in result["steps"] if "build " in s["name"]) - first
-        self.row("  compiling all but the first / plain make", f"{later / sum(plain[1:]):.2f}", "",
-                 f"{later:.0f} s, {sum(plain[1:]):.0f} s; the first: {first:.0f} s, {plain[0]:.0f} s")  # fmt: skip
 
     def _plain(self, targets: Sequence[Mapping[str, Any]]) -> list[float]:
         """Seconds of git checkout and make for all architectures, by patch."""
