@@ -19,7 +19,14 @@ from harness.host.process import Processes
 from harness.kernel.source import resolve_tree
 from harness.run.sources import Archives
 from tests.e2e.conftest import mentioned
-from tests.e2e.ten_patches import BREAKS_USERLAND_VMA, LOOKS_UP_WITHOUT_RCU, Line, make_line
+from tests.e2e.ten_patches import (
+    BREAKS_USERLAND_VMA,
+    DOES_NOT_BUILD_ON_ARM64,
+    LOOKS_UP_WITHOUT_RCU,
+    NOW_AND_THEN,
+    Line,
+    make_line,
+)
 
 pytestmark = pytest.mark.kernel
 
@@ -114,3 +121,24 @@ def test_a_guest_finds_it_also_after_a_kill_and_nothing_is_done_twice(tmp_path: 
     steps = [json.loads(text)["step"] for text in log.read_text().splitlines()]
     assert len(steps) == len(set(steps))
     assert "suspicious RCU usage" in result["sought"]["title"]
+
+
+def test_a_build_that_breaks_on_one_architecture_takes_no_boot(tmp_path: Path, tree: tuple[Path, str]) -> None:
+    line = make_line(tmp_path, *tree, DOES_NOT_BUILD_ON_ARM64, at=7, same_kernels=True)
+    ended = bisect(tmp_path / "out", *asked(line, tmp_path / "out", "--arch", "arm64", "--build"))
+    assert (ended.exit_code, ended.culprits) == (0, [7]), ended.words
+    result = ended.result
+    assert (result["sought"]["rung"], result["boots"], result["proven"]) == ("build", 0, True)
+    assert result["builds"] <= 2
+
+
+def test_a_failure_of_one_boot_in_three_takes_as_many_as_its_rate_needs(tmp_path: Path, tree: tuple[Path, str]) -> None:
+    """Seventeen boots that are good say so with 99.9 %."""
+    line = make_line(tmp_path, *tree, NOW_AND_THEN, at=6, same_kernels=True)
+    sure = ("--rate", "1/3", "--confidence", "99.9")
+    ended = bisect(
+        tmp_path / "out", *asked(line, tmp_path / "out", "--arch", "x86_64", "--case", "kernel.boot", *sure)
+    )  # fmt: skip
+    assert (ended.exit_code, ended.culprits) == (0, [6]), ended.words
+    assert (ended.result["sought"]["rung"], ended.result["proven"]) == ("guest", True)
+    assert ended.result["boots"] >= 17
