@@ -129,7 +129,7 @@ def test_a_build_that_breaks_on_one_architecture_takes_no_boot(tmp_path: Path, t
     assert (ended.exit_code, ended.culprits) == (0, [7]), ended.words
     result = ended.result
     assert (result["sought"]["rung"], result["boots"], result["proven"]) == ("build", 0, True)
-    assert result["builds"] <= 2
+    assert result["builds"] <= 5, "one more than the rounds of a search among ten"
 
 
 def test_a_failure_of_one_boot_in_three_takes_as_many_as_its_rate_needs(tmp_path: Path, tree: tuple[Path, str]) -> None:
