@@ -92,6 +92,14 @@ class Patch:
     fixups: tuple[Patch, ...] = ()  # -mm's `-fix` mails: squashed into this one, whose author and message stay
 
     @property
+    def changes(self) -> tuple[FileChange, ...]:
+        """What it changes with its fixups, which are squashed into it; each file once."""
+        found: dict[tuple[str | None, str | None], FileChange] = {}
+        for change in (change for one in (self, *self.fixups) for change in one.files):
+            found.setdefault((change.old_path, change.new_path), change)
+        return tuple(found.values())
+
+    @property
     def digest(self) -> str:
         """What tells this patch, with its fixups, from every other."""
         found = hashlib.sha256(self.mail)

@@ -24,18 +24,7 @@ from harness.kernel.applied_before import Steps
 from harness.kernel.commits import commits_since, squash
 from harness.kernel.git import Git, blobs_at, make_repository, write_error
 from harness.kernel.patchid import ids_of
-from harness.model import (
-    AppliedPatch,
-    AppliedTree,
-    BaseState,
-    Checker,
-    FileBase,
-    FileChange,
-    Patch,
-    PatchRole,
-    Series,
-    Tree,
-)
+from harness.model import AppliedPatch, AppliedTree, BaseState, Checker, FileBase, Patch, PatchRole, Series, Tree
 
 _NO_DATE = b"Date: Sat, 1 Jan 2000 00:00:00 +0000\n"
 _AM = (
@@ -254,13 +243,6 @@ def _part_name(patch: Patch, part: Patch, role: PatchRole, total: int) -> str:
     return whole if part is patch else f"the fix “{part.subject}” of {whole}"
 
 
-def _files(patch: Patch) -> tuple[FileChange, ...]:
-    """What a patch and its fixups, squashed into it, change."""
-    more = {(change.old_path, change.new_path): change for fixup in patch.fixups for change in fixup.files}
-    there = {(change.old_path, change.new_path) for change in patch.files}
-    return (*patch.files, *(change for paths, change in more.items() if paths not in there))
-
-
 def _parts(patches: Iterable[Patch]) -> list[tuple[Patch, Patch]]:
     """The mails to be applied, in order, each with the patch that it is, or is a fixup of."""
     return [(patch, part) for patch in patches for part in (patch, *patch.fixups)]
@@ -329,7 +311,7 @@ def _record(
     return tuple(
         AppliedPatch(
             role, patch.number, patch.subject, patch.author, patch.digest, commit=commit.commit, tree_id=commit.tree_id,
-            files=_files(patch),
+            files=patch.changes,
             base=blobs.as_applied(patch, bases, commit.before) if role is PatchRole.SERIES else (),
             results=blobs.results(patch, commit.after) if role is PatchRole.SERIES else (),
             patch_id=ids.get(patch.number, "") if role is PatchRole.SERIES else "",

@@ -342,7 +342,7 @@ def _expected_first(mutant: Mutant) -> Callable[[Task], int]:
 
 
 def _files(mutant: Mutant) -> list[FileChange]:
-    return [change for patch in mutant.series.patches for change in patch.files]
+    return [change for patch in mutant.series.patches for change in patch.changes]
 
 
 def _require(clean: TargetResult) -> None:

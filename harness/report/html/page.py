@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.model import Outcome, PatchRole, RunResult
 from harness.report.html import cases, prices
 from harness.report.html.markup import Markup, element, join
+from harness.report.patch_costs import tally
 from harness.report.text import count, one_line, seconds
 
 _STYLE = "report.css"
@@ -59,7 +60,7 @@ def _lead(result: RunResult) -> Markup:
     fixes = sum(patch.role is PatchRole.BASE_FIX for patch in result.patches)
     failed = len(cases.bad(result))
     words = [one_line(result.message) or (f"{count(failed, 'case')} failed" if failed else "")]
-    words += [prices.words_of(result.cost)] if result.cost is not None and not result.cost.void else []
+    words += [tally(result.cost.prices)] if result.cost is not None and not result.cost.void else []
     words += [count(len(result.patches) - fixes, "patch", "patches")]
     words += [count(fixes, "base fix", "base fixes")] if fixes else []
     return element("p", " · ".join(word for word in (*words, seconds(result.seconds)) if word), class_="lead")

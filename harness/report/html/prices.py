@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from harness.costs import Control, CostReport, Judgement, Kernel, Mode, Price, Samples, Side
 from harness.report.html import by_patch, causes, plots
 from harness.report.html.markup import Content, Markup, element, join
-from harness.report.patch_costs import tally
 from harness.report.text import count, one_line
 
 _HEAD = ("Metric", "Base", "Series", "Change", "%", "95 % interval", "Verdict", "Seen from", "Moved code")
@@ -31,11 +30,6 @@ def section(report: CostReport) -> Markup:
         causes.where(report.where), causes.sizes(report.sizes),
         _controls(report.controls), _kernels(report.kernels), _notes(report.notes), id="costs",
     )  # fmt: skip
-
-
-def words_of(report: CostReport) -> str:
-    """`3 slower, 25 same`: for the head of the page."""
-    return tally(report.prices)
 
 
 def _void(report: CostReport) -> Markup | None:

@@ -23,7 +23,7 @@ from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.kernel.git import Git
 from harness.kernel.moved import moving
-from harness.model import AppliedTree, Arch, FileChange, Outcome, Patch, Series, TargetResult
+from harness.model import AppliedTree, Arch, Outcome, Patch, Series, TargetResult
 from harness.plan.model import Plan
 from harness.run import by_patch, kept
 from harness.run.bench.plan import MEASURED, checked, priced
@@ -154,7 +154,7 @@ class BenchSteps:
     def _follow(self, opened: Counting, before: Counting, patches: Sequence[Patch]) -> None:
         """A tree that differs from one before it by patches, or (none) by moved code."""
         opened.steps.share_programs(self.sides[Side.BASE].steps)
-        files = [change for patch in patches for change in _files_of(patch)]
+        files = [change for patch in patches for change in patch.changes]
         self._add_kernels(opened, before=before.steps, same_config=keeps_config(files))
 
     @staticmethod
@@ -290,7 +290,3 @@ class BenchSteps:
         )  # fmt: skip
         report.text = f"{found.commit[:12]}, with code and data moved"
         return found
-
-
-def _files_of(patch: Patch) -> Sequence[FileChange]:
-    return (*patch.files, *(change for fixup in patch.fixups for change in fixup.files))
