@@ -98,7 +98,7 @@ class Priced:
     def _tell_controls(self, report: CostReport) -> None:
         boots = {(one.arch, one.seed) for one in report.samples if one.side is Side.AGAIN}
         again = [one for one in report.controls if one.side is Side.AGAIN]
-        self.row("A/A boots that differ", str(0 if all(one.good for one in again) else len(boots)), "0",
+        self.row("A/A boots", "the same" if all(one.good for one in again) else "NOT the same", "the same",
                  f"of {len(boots)}; " + "; ".join(f"{one.arch}: {one.words}" for one in again))  # fmt: skip
         for one in report.controls:
             if one.side is Side.MOVED:
