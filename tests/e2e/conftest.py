@@ -19,6 +19,22 @@ import pytest
 
 PATCHES = Path(__file__).parent.parent / "data" / "patches"
 
+DOCS = """\
+From: A U Thor <author@example.org>
+Date: Wed, 25 Nov 2026 12:00:00 +0000
+Subject: [PATCH] docs: a page that no build reads
+
+Signed-off-by: A U Thor <author@example.org>
+---
+diff --git a/Documentation/mm/a_page_more.rst b/Documentation/mm/a_page_more.rst
+new file mode 100644
+--- /dev/null
++++ b/Documentation/mm/a_page_more.rst
+@@ -0,0 +1 @@
++A page
+"""
+"""A patch that no kernel is made of."""
+
 
 @dataclass(frozen=True)
 class Ended:

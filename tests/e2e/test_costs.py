@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PATCHES, Run
+from tests.e2e.conftest import DOCS, PATCHES, Run
 
 pytestmark = pytest.mark.kernel
 
@@ -33,27 +33,11 @@ def test_what_a_patch_adds_is_found_to_the_instruction_and_nothing_is_booted_twi
     assert counted(limit.results) == ["base again: count x86_64 lockdep seed 1"]
 
 
-WORDS = """From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
-From: Vma Harness <vmaharness@example.org>
-Date: Sat, 28 Nov 2026 09:00:01 +0000
-Subject: [PATCH 2/2] docs: say nothing of it
-
-No kernel is made of this.
-
-Signed-off-by: Vma Harness <vmaharness@example.org>
----
-diff --git a/Documentation/mm/words.rst b/Documentation/mm/words.rst
-new file mode 100644
---- /dev/null
-+++ b/Documentation/mm/words.rst
-@@ -0,0 +1 @@
-+Words.
-"""
-
-
 def test_each_patch_has_its_price_and_documentation_has_none(run: Run, tmp_path: Path) -> None:
-    series = tmp_path / "series.mbox"
-    series.write_text(PATCH.read_text().replace("[PATCH]", "[PATCH 1/2]") + "\n" + WORDS)
+    series = tmp_path / "series"
+    series.mkdir()
+    for number, patch in enumerate((PATCH.read_text(), DOCS), 1):
+        (series / f"{number:04}-patch.patch").write_text(patch)
     done = run("--per-patch", "--series", str(series), *ASKED[2:], verb="bench")
     assert done.exit_code == 0, done.words
     five, words = done.results["cost"]["patches"]

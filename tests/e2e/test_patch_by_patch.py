@@ -7,24 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import PATCHES, Run
+from tests.e2e.conftest import DOCS, PATCHES, Run
 
 pytestmark = pytest.mark.kernel
-
-DOCS = """\
-From: A U Thor <author@example.org>
-Date: Wed, 25 Nov 2026 12:00:00 +0000
-Subject: [PATCH] docs: a page that no build reads
-
-Signed-off-by: A U Thor <author@example.org>
----
-diff --git a/Documentation/mm/a_page_more.rst b/Documentation/mm/a_page_more.rst
-new file mode 100644
---- /dev/null
-+++ b/Documentation/mm/a_page_more.rst
-@@ -0,0 +1 @@
-+A page
-"""
 
 
 def taken_back(patch: str) -> str:
