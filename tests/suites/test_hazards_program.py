@@ -124,6 +124,8 @@ MUTANTS = (
            "MADV_NORMAL))", "is there after munmap"),
     Mutant("ambush.near", "ambushnear.c", "if (!mprotect(gap->start, gap->size, PROT_NONE))",
            "if (!mprotect(gap->start - run->page_size, gap->size, PROT_NONE))", "signal 11", CRASH),
+    Mutant("ambush.maps", "ambushmaps.c", "!map_all(run, BLOCK, PROT_RW)",
+           "munmap(block_at(run, 3) + run->page_size, run->page_size)", "/proc/self/maps has a gap of 4096 bytes"),
     Mutant("uffd.refuse", "uffd.c", "good = refuse_copy(worker, end, 2 * size)",
            "good = refuse_copy(worker, end, size)", "UFFDIO_COPY: success instead of ENOENT"),
     Mutant("exit", "process.c", "if (fault_once(worker, run->area, false))", "fail(run, \"on purpose\");\n\t\tif (0)",

@@ -7,28 +7,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "hazards.h"
-
-/* Since 6.11; the headers of the build host may be older. */
-struct query {
-	uint64_t size, flags, address, start, end, vma_flags, page_size;
-	uint64_t offset, inode;
-	uint32_t dev_major, dev_minor, name_size, build_id_size;
-	uint64_t name, build_id;
-};
-#define QUERY _IOWR('f', 17, struct query)
-#define READABLE 0x01u
-#define WRITABLE 0x02u
-#define COVERING_OR_NEXT 0x10u
+#include "query.h"
 
 static void map_to_ask_for(struct run *run)
 {
-	struct query query = { .size = sizeof(query),
-			       .flags = COVERING_OR_NEXT };
+	struct query query;
 
 	map_area(run);
 	run->fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -36,8 +23,7 @@ static void map_to_ask_for(struct run *run)
 		skip(run, "open of /proc/self/maps: %m");
 		return;
 	}
-	query.address = (uintptr_t)run->area;
-	if (ioctl(run->fd, QUERY, &query) && errno == ENOTTY)
+	if (!ask_for_vma(run->fd, run->area, 0, &query) && errno == ENOTTY)
 		skip(run, "this kernel has no PROCMAP_QUERY (since 6.11)");
 }
 
@@ -52,12 +38,11 @@ static void forget_area(struct run *run)
 static bool ask(struct worker *worker, size_t page)
 {
 	struct run *run = worker->run;
-	struct query query = { .size = sizeof(query),
-			       .flags = COVERING_OR_NEXT | READABLE | WRITABLE };
-	uint64_t address = (uintptr_t)page_at(run, run->area, page);
+	unsigned char *at = page_at(run, run->area, page);
+	uint64_t address = (uintptr_t)at;
+	struct query query;
 
-	query.address = address;
-	if (ioctl(run->fd, QUERY, &query)) {
+	if (!ask_for_vma(run->fd, at, READABLE | WRITABLE, &query)) {
 		fail(run, "PROCMAP_QUERY of page %zu: %m", page);
 		return false;
 	}
