@@ -38,6 +38,7 @@ from harness.model import (
 )
 from harness.plan.model import Plan
 from harness.run import history, kept
+from harness.run.ending import published
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report, State
 from harness.run.outcomes import done, no_result, target_result
@@ -304,16 +305,7 @@ def run_mutants(
             notes=tuple(steps.steps.archives.notes), outcome=outcome, message=message,
         )  # fmt: skip
 
-    try:
-        steps.steps.graph.run()
-    except HarnessError as error:
-        publish(account_for(error))
-        raise
-    finally:
-        steps.close()
-    result = account_for(None)
-    publish(result)
-    return result
+    return published(steps.steps.graph.run, account_for, publish, close=steps.close)
 
 
 def account(found: MutantTarget) -> str:

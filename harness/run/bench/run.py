@@ -22,6 +22,7 @@ from harness.run.bench.samples import Counted
 from harness.run.bench.sizes import Sizing
 from harness.run.bench.steps import BenchSteps
 from harness.run.bench.where import Watching
+from harness.run.ending import published
 from harness.run.outcomes import done
 from harness.run.reading import (
     base_of,
@@ -56,6 +57,14 @@ def run_bench(
     watching: Watching | None = None
     sizing: Sizing | None = None
 
+    def work() -> None:
+        nonlocal watching, sizing
+        steps.steps.graph.run()
+        if plan.bench.where:
+            watching = Watching(steps, report_of(steps, _all_counted(steps)))
+        sizing = Sizing(steps, steps.steps.layout)
+        steps.steps.graph.run()
+
     def account_for(error: HarnessError | None) -> RunResult:
         result = _account(steps, watching, sizing, error, started.date())
         history.save(cache.root / "times.json", result.steps)
@@ -64,20 +73,7 @@ def run_bench(
             seconds=round(time.monotonic() - clock, 3),
         )  # fmt: skip
 
-    try:
-        steps.steps.graph.run()
-        if plan.bench.where:
-            watching = Watching(steps, report_of(steps, _all_counted(steps)))
-        sizing = Sizing(steps, steps.steps.layout)
-        steps.steps.graph.run()
-    except HarnessError as error:
-        publish(account_for(error))
-        raise
-    finally:
-        steps.close()
-    result = account_for(None)
-    publish(result)
-    return result
+    return published(work, account_for, publish, close=steps.close)
 
 
 def _account(

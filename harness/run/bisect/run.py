@@ -23,6 +23,7 @@ from harness.run.bisect.order import Begun, Order, from_step, to_step
 from harness.run.bisect.origin import known_of
 from harness.run.bisect.pricing import Pricing, planned
 from harness.run.bisect.search import Search
+from harness.run.ending import published
 from harness.verdict.bisect import minimum
 
 PROBES = "bisect-probes"
@@ -119,16 +120,7 @@ def _go_on(
             message=search.message if error is None else error.what, notes=tuple(notes),
         )  # fmt: skip
 
-    try:
-        search.run()
-    except HarnessError as error:
-        publish(account(error))
-        raise
-    finally:
-        bench.close()
-    result = account(None)
-    publish(result)
-    return result
+    return published(search.run, account, publish, close=bench.close)
 
 
 def _note_build(log: Log, key: str) -> None:
