@@ -28,7 +28,7 @@ static struct {
 	atomic_ulong delay_ns;		/* of this ambush */
 	atomic_uint turn;		/* index of the victim that works now */
 	atomic_bool wanted;		/* it is to start the timer */
-} trap;
+} trap = { .timer = -1 };
 
 static __thread uint64_t entered_ns;	/* 0: with a timer */
 
@@ -44,9 +44,12 @@ void set_trap(struct run *run)
 		fail(run, "timerfd_create: %m");
 }
 
+/* Also where setup has failed before there was one. */
 void take_trap_away(void)
 {
-	close(trap.timer);
+	if (trap.timer >= 0)
+		close(trap.timer);
+	trap.timer = -1;
 }
 
 /*
