@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,15 @@ from harness.host.cache import Cache, default_root
 from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.kernel.source import resolve_tree
+from harness.model import Arch
 from harness.plan.model import Plan
 from harness.run.sources import Archives, read_base_fix
 from harness.series.mutants import load
+from harness.suites.faults import FaultsSuite
+from harness.suites.hazards import HazardsSuite
 
 BROKEN = Path(__file__).parent / "data" / "patches"
+DOCS = Path(__file__).parents[1] / "docs"
 DIRECTORIES = sorted(path.parent for path in patches_dir().rglob("series"))
 PATCHES = sorted([*patches_dir().rglob("*.patch"), *BROKEN.glob("*.patch")])
 
@@ -66,6 +72,27 @@ def test_every_mutant_is_whole(directory: Path, processes: Processes) -> None:
     assert len(found) >= 16
     assert len({mutant.family for mutant in found}) >= 10
     assert all(mutant.expects or mutant.expected for mutant in found)
+
+
+@pytest.mark.parametrize(("version", "page"), [("6.12", "mutants.md"), ("7.2", "mutants-7.2.md")])
+def test_every_mutant_has_its_row_in_the_score(version: str, page: str) -> None:
+    names = {path.stem for path in (patches_dir() / "mutants" / version).glob("*.patch")}
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| [^|]+ \| [^|]+ \| [^|]+ \| [^|]+ \|$", (DOCS / page).read_text(), re.MULTILINE
+    )
+
+    assert sorted(rows) == sorted(names)
+    assert f"{len(names)} for {version}" in (DOCS.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("directory", sorted((patches_dir() / "mutants").iterdir()), ids=lambda path: path.name)
+def test_what_a_mutant_expects_is_there(directory: Path, processes: Processes) -> None:
+    """A glob that matches no case orders nothing, and says something untrue beside a survivor."""
+    cases = [f"hazards.{case}" for command in HazardsSuite().commands(Arch.X86_64, 2) for case in command.cases]
+    cases += [f"faults.{case}" for command in FaultsSuite().commands(Arch.X86_64, 2) for case in command.cases]
+    globs = {glob for mutant in load(directory, (), processes=processes) for glob in mutant.expects}
+
+    assert not [glob for glob in globs if glob != "kernel.boot" and not any(fnmatchcase(case, glob) for case in cases)]
 
 
 @pytest.mark.kernel

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +66,15 @@ def test_the_program_has_every_workload_of_the_suite() -> None:
     for workload in WORKLOADS:
         assert f'.name = "{workload.name}",' in text
     assert text.count("\t.summary = ") == len(WORKLOADS)
+
+
+def test_every_workload_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hazards.md").read_text()
+    described = {
+        name for line in page.splitlines() if line.startswith("| `") and line.count("|") == 4
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+    }  # fmt: skip
+    assert {workload.name for workload in WORKLOADS} <= described
 
 
 def test_a_good_report_passes_with_its_metrics() -> None:
