@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.model import Accel, Boot, Case, Command, Counter, Finding, Outcome, Relation, SuiteResult
-from harness.verdict.taint import describe, new_bits
+from harness.verdict.taint import SOFT_LOCKUP, describe, new_bits
 
 PATH_COUNTER = "vma_lock_success"
 """The counter of /proc/vmstat that grows when a fault takes the per-VMA path (CONFIG_PER_VMA_LOCK_STATS)."""
@@ -95,6 +95,8 @@ def _objections(
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
         against.append(f"kernel: {told[0].title}{more}")
     tainted = new_bits(taint_before, taint_after) if taint_after is not None else 0
+    if accel is Accel.TCG:
+        tainted &= ~SOFT_LOCKUP  # as the report that set it: it may be slowness
     if tainted:
         against.append(f"new taint: {describe(tainted)}")
     if lockdep_before and lockdep_after is False:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SOFT_LOCKUP = 1 << 14
+
 _FLAGS = (
     ("P", "proprietary module"),
     ("F", "forced module load"),

@@ -78,10 +78,16 @@ def test_stall_counts_on_hardware_and_is_kept_under_emulation() -> None:
 
 
 def test_new_taint_fails_and_old_taint_does_not() -> None:
-    judged = judge(taint=(1 << 12, 1 << 12 | 1 << 9 | 1 << 14))
+    judged = judge(taint=(1 << 12, 1 << 12 | 1 << 9 | 1 << 14), accel=Accel.KVM)
     assert judged[0].outcome is Outcome.FAIL
     assert judged[0].message == "new taint: W (warning), L (soft lockup)"
     assert outcomes(judge(taint=(1 << 9, 1 << 9))) == [Outcome.PASS, Outcome.PASS]
+
+
+def test_the_taint_of_a_soft_lockup_is_no_more_than_its_report() -> None:
+    assert outcomes(judge(findings=(STALL,), taint=(0, 1 << 14))) == [Outcome.PASS, Outcome.PASS]
+    assert outcomes(judge(findings=(STALL,), taint=(0, 1 << 14), accel=Accel.KVM)) == [Outcome.FAIL, Outcome.FAIL]
+    assert judge(taint=(0, 1 << 14 | 1 << 7))[0].message == "new taint: D (oops)"
 
 
 def test_unread_taint_is_no_pass() -> None:
