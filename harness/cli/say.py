@@ -49,8 +49,8 @@ def width() -> int:
 
 
 def ci_project() -> Path | None:
-    """The project directory of a GitLab job: logs below it can be linked from junit.xml."""
-    named = os.environ.get("CI_PROJECT_DIR")
+    """The directory of a GitLab or Jenkins job: logs below it can be linked from junit.xml."""
+    named = os.environ.get("CI_PROJECT_DIR") or os.environ.get("WORKSPACE")
     return Path(named) if named else None
 
 

@@ -17,7 +17,14 @@ Invoke = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory."""
-    for name in ("VMAHARNESS_ACCEL", "VMAHARNESS_JOBS", "VMAHARNESS_PROGRAM", "CI_PROJECT_DIR", "NO_COLOR"):
+    for name in (
+        "VMAHARNESS_ACCEL",
+        "VMAHARNESS_JOBS",
+        "VMAHARNESS_PROGRAM",
+        "CI_PROJECT_DIR",
+        "WORKSPACE",
+        "NO_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("VMAHARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # traces of bugs

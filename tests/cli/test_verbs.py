@@ -179,6 +179,17 @@ def test_report_shows_an_earlier_run_again(place: Path, invoke: Invoke) -> None:
     assert invoke("report", "here", "--mail", "--json").exit_code == 2
 
 
+@pytest.mark.parametrize("variable", ["CI_PROJECT_DIR", "WORKSPACE"])
+def test_logs_are_attachments_of_the_ci_job(
+    place: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    invoke("run", "--out", "here", engine=FakeEngine(samples.failed()))
+    assert "[[ATTACHMENT|" not in (place / "here/junit.xml").read_text()
+    monkeypatch.setenv(variable, str(samples.DIRECTORY.parent))
+    invoke("report", "here")
+    assert "[[ATTACHMENT|results/console-x86_64-lockdep.log]]" in (place / "here/junit.xml").read_text()
+
+
 def test_boot_runs_one_command_and_hands_its_exit_code_on(invoke: Invoke) -> None:
     guest = FakeGuest(result=CommandResult(42, "out\n", "err\n", 0.1))
     done = invoke("boot", "--arch", "arm64", "--command-timeout", "5", "--", "sh", "-c", "exit 42",

@@ -95,6 +95,9 @@ def test_jenkinsfile_publishes_whatever_happens() -> None:
     always = text[text.index("always {") :]
     assert f"junit testResults: '{JUNIT}', allowEmptyResults: false" in always
     assert f"archiveArtifacts artifacts: '{JUNIT.parent}/**'" in always
+    assert always.index("archiveArtifacts") < always.index("junit testResults"), (
+        "logs, too, where there is no junit.xml"
+    )
     assert "timeout(" in text
 
 
@@ -118,6 +121,8 @@ def test_jenkins_parameters_become_arguments_and_never_code(
     program.parent.mkdir()
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
+    (tmp_path / JUNIT).parent.mkdir()
+    (tmp_path / JUNIT).write_text("of the last build")
     environment = {"PATH": os.environ["PATH"], "PLAN": "", "SERIES": "", "TREE": "", **parameters}
     ended = subprocess.run(
         ["/bin/sh", "-xe", "-c", found[1]], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
