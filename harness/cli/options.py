@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     from harness.plan.load import Override
     from harness.plan.model import Plan
 
+CHECKERS = "checkers="
 CHECKS = ("checkpatch", "side-effects", "w1", "sparse", "allmodconfig", "nommu")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _profile(text: str) -> object:
-    """NAME, or NAME=FRAGMENT,FRAGMENT…"""
-    name, equals, fragments = text.partition("=")
-    return {"name": name, "fragments": [part for part in fragments.split(",") if part]} if equals else name
+    """NAME, or NAME=FRAGMENT,FRAGMENT…; among the fragments, checkers=WHAT is the profile's key of that name."""
+    name, equals, rest = text.partition("=")
+    parts = [part for part in rest.split(",") if part]
+    fragments = [part for part in parts if not part.startswith(CHECKERS)]
+    checkers = [part.removeprefix(CHECKERS) for part in parts if part.startswith(CHECKERS)]
+    return (
+        {"name": name, "fragments": fragments, **({"checkers": checkers[-1]} if checkers else {})} if equals else name
+    )
 
 
 def _complete_profiles(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -115,7 +121,7 @@ PLAN_FLAGS = (
     ),
     PlanFlag(
         ("profiles",), ("--profile",), "Kernel configuration: a name from kconfigs/profiles.yaml, or NAME=FRAGMENT,…; "
-        "may be given several times.",
+        "one of the fragments may be checkers=DIR|none|auto; may be given several times.",
         {"multiple": True, "metavar": "NAME[=FRAGMENT,…]", "shell_complete": _complete_profiles}, _profile,
     ),
     PlanFlag(
@@ -162,7 +168,7 @@ PLAN_FLAGS = (
         {"type": click.Choice(["auto", "tcg", "kvm"]), "envvar": "VMAHARNESS_ACCEL"},
     ),
     PlanFlag(
-        ("guest", "machine"), ("--machine",), "QEMU's machine type; auto is the lean one.",
+        ("guest", "machine"), ("--machine",), "QEMU's machine type; auto: q35 for x86_64, virt for arm64.",
         {"type": click.Choice(["auto", "microvm", "q35", "virt"])},
     ),
     PlanFlag(("guest", "smp"), ("--smp",), "Virtual CPUs of a guest.", {"type": int, "metavar": "N"}),

@@ -79,11 +79,13 @@ def _without_narrowing(words: list[str]) -> Iterator[str]:
 
 
 def _profile(result: RunResult, name: str) -> str:
-    """A registered profile by its name, one made in the plan as NAME=FRAGMENT,…"""
+    """A registered profile by its name, one made in the plan as NAME=FRAGMENT,…, with its checkers if it names some."""
     planned = result.plan.get("profiles")
     for profile in planned if isinstance(planned, list | tuple) else ():
-        if isinstance(profile, dict) and profile.get("name") == name and profile.get("fragments"):
-            return f"{name}={','.join(map(str, profile['fragments']))}"
+        if isinstance(profile, dict) and profile.get("name") == name:
+            parts = [*map(str, profile.get("fragments") or ())]
+            parts += [f"checkers={profile['checkers']}"] if profile.get("checkers") else []
+            return f"{name}={','.join(parts)}" if parts else name
     return name
 
 

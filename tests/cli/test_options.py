@@ -11,7 +11,7 @@ import pytest
 from harness.cli.options import BENCH_FLAGS, CHECKS, PLAN_FLAGS
 from harness.data import plans_dir
 from harness.model import Arch
-from harness.plan.model import BenchPlan, Check, GuestPlan, Plan
+from harness.plan.model import BenchPlan, Check, GuestPlan, Plan, ProfilePlan
 from tests.cli.conftest import Invoke
 from tests.cli.fakes import FakeEngine
 
@@ -19,6 +19,7 @@ from tests.cli.fakes import FakeEngine
 def test_every_key_of_a_plan_has_a_flag() -> None:
     keys: set[tuple[str, ...]] = {(name,) for name in Plan.model_fields if name not in ("guest", "bench")}
     keys |= {("guest", name) for name in GuestPlan.model_fields}
+    assert set(ProfilePlan.model_fields) == {"name", "fragments", "checkers"}, "all that --profile can say"
     assert {flag.key for flag in PLAN_FLAGS} == keys
     assert {flag.key for flag in BENCH_FLAGS} == {("bench", name) for name in BenchPlan.model_fields}
 
@@ -44,7 +45,8 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "--base-candidate", "other", "--base-candidate", "debian:linux-source-7.2", "--merged", "--per-patch",
         "--budget", "1h30m",
         "--base-fix", "fix", "--arch", "arm64", "--arch", "x86_64",
-        "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--suite", "faults", "--suite", "vma",
+        "--profile", "lockdep", "--profile", "mine=base,./mine.config", "--profile", "checked=checkers=none",
+        "--profile", "own=base,checkers=./own", "--suite", "faults", "--suite", "vma",
         "--check", "w1", "--check", "sparse",
         "--case", "faults.*", "--baseline", "always", "--strict", "--known", "known.yaml", "--retries", "9",
         "--flaky", "allow", "--exact", "--seeds", "2..4",
@@ -58,7 +60,9 @@ def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
         "budget": "1h30m",
         "base_fix": f"{place}/fix", "arch": ["arm64", "x86_64"],
         "profiles": [{"name": "lockdep", "fragments": [], "checkers": None},
-                     {"name": "mine", "fragments": ["base", f"{place}/mine.config"], "checkers": None}],
+                     {"name": "mine", "fragments": ["base", f"{place}/mine.config"], "checkers": None},
+                     {"name": "checked", "fragments": [], "checkers": "none"},
+                     {"name": "own", "fragments": ["base"], "checkers": f"{place}/own"}],
         "suites": ["faults", "vma"], "checks": ["w1", "sparse"], "cases": ["faults.*"], "baseline": "always",
         "strict": True,
         "known": f"{place}/known.yaml", "retries": 9, "flaky": "allow", "exact": True, "seeds": [2, 3, 4],

@@ -56,6 +56,21 @@ def test_a_profile_made_in_the_plan_is_spelled_out() -> None:
     assert rerun_command(result, replace(suite, profile="other"), case) == "vmaharness run"
 
 
+def test_the_checkers_of_a_profile_are_not_lost() -> None:
+    profiles = [
+        {"name": "lockdep", "fragments": ["base"], "checkers": "/src/own"},
+        {"name": "checked", "fragments": [], "checkers": "none"},
+    ]
+    result = samples.passed()
+    result = replace(
+        result, plan={"profiles": profiles},
+        targets=(*result.targets, replace(result.targets[1], profile="checked")),
+    )  # fmt: skip
+    suite, case = samples.faults_suite(Arch.ARM64), samples.fault_case("anon.1")
+    assert "--profile lockdep=base,checkers=/src/own" in rerun_command(result, suite, case)
+    assert "--profile checked=checkers=none" in rerun_command(result, replace(suite, profile="checked"), case)
+
+
 def test_kernel_cases_need_no_guest_to_be_built_again() -> None:
     result = samples.build_failed()
     suite = result.targets[1].suites[0]
