@@ -22,7 +22,7 @@ MARK = ".vmaharness"
 OURS = (
     "results.json", "junit.xml", "summary.txt", "metrics.txt", "metrics.csv", "report.html", "report.css",
     "console-*", "build-*", "config-*", "guest-*", "capsule-*", "baseline", "run.json", "answers-*.json", "patch-*/",
-    "mutants.json", "mutant-*", "unmutated", "bench-*",
+    "mutants.json", "mutant-*", "unmutated", "bench-*", "where-*", "bloat-o-meter-*",
     "bisect.json", "bisect.jsonl", "bisect.git", "bisect-probes", "culprit.patch",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""

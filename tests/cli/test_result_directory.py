@@ -9,6 +9,7 @@ import pytest
 
 from harness.cli.results import MARK, result_directory
 from harness.errors import InfraError, UserError
+from harness.report.files import Layout
 
 NOW = datetime(2026, 11, 21, 12, 30, 59)
 
@@ -39,6 +40,21 @@ def test_an_earlier_runs_files_make_place_and_others_stay(tmp_path: Path) -> Non
     (out / "notes.txt").write_text("mine")
     assert _run(out, tmp_path, name="junit.xml") == out
     assert sorted(entry.name for entry in out.iterdir()) == [MARK, "junit.xml", "notes.txt"]
+
+
+def test_every_file_of_a_run_makes_place(tmp_path: Path) -> None:
+    layout, one = Layout(tmp_path / "out"), ("arm64", "lockdep")
+    _run(layout.directory, tmp_path)
+    files = [
+        layout.junit, layout.summary, layout.metrics, layout.table, layout.page, layout.style_sheet,
+        layout.console(*one, 2), layout.exact_console(*one, 1, again=True), layout.watched_console(*one, 1),
+        layout.flame(*one, "faults.anon.1"), layout.stacks(*one, "faults.anon.1"), layout.bloat(*one),
+        layout.build_log(*one), layout.config(*one), layout.guest_files(*one), layout.capsule("capsule-arm64-lockdep"),
+    ]  # fmt: skip
+    for file in files:
+        file.write_text("old")
+    _run(layout.directory, tmp_path)
+    assert sorted(entry.name for entry in layout.directory.iterdir()) == [MARK, "results.json"]
 
 
 def test_results_that_were_copied_without_the_mark_count_too(tmp_path: Path) -> None:
