@@ -25,6 +25,11 @@ python_of_host() {
     give_up "Python 3.11 or newer is needed" "apt-get install python3"
 }
 
+explain_missing() {
+    # PACKAGE, what of it is missing, and what for: a line each.
+    PYTHONPATH=$project "$python" -m harness.host.needs --missing --explain >&2
+}
+
 install_packages() {
     # What is missing comes from the same table that `vmaharness doctor` shows; standard library only.
     local missing sudo=
@@ -32,7 +37,7 @@ install_packages() {
     [ -n "$missing" ] || return 0
     missing=$(printf '%s' "$missing" | tr '\n' ' ')
     if ! command -v apt-get >/dev/null; then
-        PYTHONPATH=$project "$python" -m harness.host.needs --missing --explain >&2
+        explain_missing
         give_up "this is no Debian; install the programs above with your distribution's tools"
     fi
     if [ "$(id -u)" -ne 0 ]; then
@@ -42,7 +47,8 @@ install_packages() {
         fi
         sudo=sudo
     fi
-    say "installing host packages (kernel build tools, QEMU): $missing"
+    say "installing host packages:"
+    explain_missing
     # shellcheck disable=SC2086 # the list is words
     if ! { $sudo apt-get update -qq &&
         $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
