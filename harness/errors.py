@@ -17,6 +17,7 @@ Only `harness.cli` turns them into messages and exit codes.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from pathlib import Path
 
@@ -95,3 +96,25 @@ class Cancelled(HarnessError):
     """The run was told to stop."""
 
     exit_code = ExitCode.CANCELLED
+
+
+_SPACE = "free some space; VMAHARNESS_CACHE, TMPDIR and --out choose other places (vmaharness doctor shows them)"
+_MACHINE_PROBLEMS = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EROFS: "VMAHARNESS_CACHE, TMPDIR and --out choose other places",
+    errno.EMFILE: "allow more open files: ulimit -n 4096",
+    errno.ENFILE: "close other programs: the machine has no more open files to give",
+    errno.ENOMEM: "close other programs, or give guests less with --mem",
+    errno.EAGAIN: "allow more processes: ulimit -u",
+}
+"""What the operating system may refuse to any program: number -> what to do."""
+
+
+def machine_problem(error: OSError) -> InfraError | None:
+    """A full disk and the like, wherever it struck, is the machine's fault and no bug; None for other errors."""
+    fix = _MACHINE_PROBLEMS.get(error.errno or 0)
+    if fix is None:
+        return None
+    place = f"{error.filename}: " if error.filename else ""
+    return InfraError(f"{place}{error.strerror}", fix=fix)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from harness.cli import say
-from harness.cli.engine import exit_code_before_tests, keep_nothing, perform, session
+from harness.cli.engine import exit_code_before_tests, keep_nothing, perform, session, tell_error
 from harness.cli.options import json_option, load_plan_of, plan_options
 from harness.model import Case, RunResult
 from harness.run.goal import Goal
@@ -29,6 +29,7 @@ def apply(context: click.Context, /, as_json: bool, **_: object) -> None:
     with session(context) as now:
         result = perform(context, now, plan, Goal.APPLY, now.cache.scratch("apply"), keep_nothing)
     say.out(_as_json(result) if as_json else _as_text(result))
+    tell_error(result)
     context.exit(exit_code_before_tests(result))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import say
-from harness.cli.engine import exit_code_before_tests, keep_nothing, perform, run_to, session
+from harness.cli.engine import exit_code_before_tests, keep_nothing, perform, run_to, session, tell_error
 from harness.cli.options import json_option, load_plan_of, plan_options
 from harness.run.goal import Goal
 
@@ -30,6 +30,7 @@ def config(context: click.Context, /, as_json: bool, **_: object) -> None:
         result = perform(context, now, plan, Goal.CONFIG, directory, keep_nothing)
         for path in sorted(directory.glob("config-*")):
             _print(path)
+    tell_error(result)
     context.exit(exit_code_before_tests(result))
 
 

@@ -284,6 +284,16 @@ def show(result: RunResult, directory: Path, *, as_json: bool) -> None:
     say.out(summary(result, directory=directory, colour=colour, width=width), newline=False)
 
 
+def tell_error(result: RunResult) -> None:
+    """What the machine could not do, on standard error: for verbs that show no summary."""
+    if result.outcome is not Outcome.ERROR:
+        return
+    for suite in result.suites:
+        for case in suite.cases:
+            if case.outcome is Outcome.ERROR:
+                say.error(HarnessError(f"{case.name}: {case.message}", detail=case.detail))
+
+
 def command_line(context: click.Context) -> tuple[str, ...]:
     """The words of this command, for the record and for running a case again."""
     return (context.find_root().info_name or "vmaharness", *context.find_root().meta.get("words", ()))

@@ -5,7 +5,6 @@ Verbs import what is heavy inside their functions, so that `--help` and completi
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -39,7 +38,7 @@ from harness.cli import (
     series,
     suites,
 )  # fmt: skip
-from harness.errors import Cancelled, ExitCode, HarnessError, InfraError
+from harness.errors import Cancelled, ExitCode, HarnessError, machine_problem
 
 HELP = """Take a kernel patch series, apply, build, boot and test it, and say what it did.
 
@@ -49,19 +48,6 @@ it can be asked for alone: `apply`, `config`, `build`, `boot`.
 Exit codes: 0 passed, 1 the kernel failed, 2 what was asked for cannot be done, 3 this machine cannot do it,
 4 nothing was tested, or not everything, 130 interrupted.
 """
-
-
-_SPACE = "free some space; VMAHARNESS_CACHE, TMPDIR and --out choose other places (vmaharness doctor shows them)"
-_MACHINE_PROBLEMS = {
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EROFS: "VMAHARNESS_CACHE, TMPDIR and --out choose other places",
-    errno.EMFILE: "allow more open files: ulimit -n 4096",
-    errno.ENFILE: "close other programs: the machine has no more open files to give",
-    errno.ENOMEM: "close other programs, or give guests less with --mem",
-    errno.EAGAIN: "allow more processes: ulimit -u",
-}
-"""What the operating system may refuse to any program: number -> what to do."""
 
 
 class Verbs(click.Group):
@@ -92,7 +78,7 @@ class Verbs(click.Group):
         except (click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
-            problem = _machine_problem(error)
+            problem = machine_problem(error)
             if problem is None:
                 _report_bug(error)
             else:
@@ -107,15 +93,6 @@ def _exit_code(context: click.Context, code: int) -> int:
     """The exit code of an error; git bisect run would take one below 128 for what is said of the commit."""
     aborts = context.invoked_subcommand == git_bisect_run.git_bisect_run.name and code < git_bisect_run.ABORTS
     return git_bisect_run.ABORTS + code if aborts else code
-
-
-def _machine_problem(error: OSError) -> InfraError | None:
-    """A full disk and the like, wherever it struck, is the machine's fault and no bug."""
-    fix = _MACHINE_PROBLEMS.get(error.errno or 0)
-    if fix is None:
-        return None
-    place = f"{error.filename}: " if error.filename else ""
-    return InfraError(f"{place}{error.strerror}", fix=fix)
 
 
 def _report_bug(error: Exception) -> None:

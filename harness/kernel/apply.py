@@ -15,14 +15,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from harness.errors import HarnessError, UserError
+from harness.errors import UserError
 from harness.events import Say
 from harness.host.cache import Cache, remove_tree
 from harness.host.process import Completed, Processes
 from harness.kernel import applied_before, blobs
 from harness.kernel.applied_before import Steps
 from harness.kernel.commits import commits_since, squash
-from harness.kernel.git import Git, blobs_at, make_repository, write_error
+from harness.kernel.git import Git, blobs_at, disk_is_full, make_repository, write_error
 from harness.kernel.patchid import ids_of
 from harness.model import AppliedPatch, AppliedTree, BaseState, Checker, FileBase, Patch, PatchRole, Series, Tree
 
@@ -193,6 +193,8 @@ class _Work:
         done = self.git.run(*_AM, maildir, env=self._place, cwd=self.directory)
         remove_tree(maildir)
         if not done.ok:
+            if disk_is_full(done):
+                raise write_error(done, self.directory)
             state = self.git.where / "rebase-apply" / "next"
             patch, part = parts[int(state.read_text()) - 1 if state.is_file() else 0]
             there = self.files([replace(part, fixups=())])
@@ -202,9 +204,8 @@ class _Work:
                 if role is not PatchRole.CHECKER  # made for another tree than the series': where it breaks says more
             )
             error = _does_not_apply(part, _part_name(patch, part, role, total), done, bases)
-            if isinstance(error, DoesNotApply):
-                error.number, error.of_series = patches.index(patch) + 1, role is PatchRole.SERIES
-                error.fix = error.fix if error.of_series else "--base-fix none leaves it out"
+            error.number, error.of_series = patches.index(patch) + 1, role is PatchRole.SERIES
+            error.fix = error.fix if error.of_series else "--base-fix none leaves it out"
             raise error
         self._only_plain_files(start)
         if len(parts) > len(patches):
@@ -258,10 +259,8 @@ def refuse_hostile(patches: Iterable[Patch], role: PatchRole, total: int) -> Non
                 raise UserError(f"{name} writes outside the tree: {path}", detail=part.source)
 
 
-def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileBase, ...]) -> HarnessError:
+def _does_not_apply(patch: Patch, name: str, done: Completed, bases: tuple[FileBase, ...]) -> DoesNotApply:
     words = re.sub(r"(?m)^(hint: |When you have resolved|If you prefer to|To restore the).*\n?", "", done.words).strip()
-    if "No space left on device" in words:
-        return write_error(done, Path(patch.source))
     fix = f"check that {patch.source} is made for this tree; --tree names another"
     if where := mismatch(bases):
         fix = "--tree names another tree; --base auto looks for these blobs in the tree's history"

@@ -228,8 +228,13 @@ def make_repository(path: Path, *, borrow: Path | None = None, commit: str = "")
     return path
 
 
+def disk_is_full(done: Completed) -> bool:
+    """Whether git could not do it for want of space."""
+    return any(words in done.words for words in ("No space left on device", "Disk quota exceeded"))
+
+
 def write_error(done: Completed, where: Path) -> InfraError:
     """What to raise when git could not write files."""
-    if "No space left on device" in done.words:
+    if disk_is_full(done):
         return InfraError(f"the disk of {where} is full", fix="make room, or set VMAHARNESS_CACHE to another disk")
     return InfraError(f"git {done.argv[-1]} failed for {where}", detail=done.words)

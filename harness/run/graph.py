@@ -1,8 +1,8 @@
 """A graph of steps, worked through by threads: each step starts as soon as what it needs is there.
 
 Typed data flow: `graph.add(...)` gives a Node, and a later step reads `node.value`.  A step that fails with an
-InfraError fails those that need it and nobody else; any other error stops the whole graph and is raised.
-A budget of time may keep steps from being begun.  Knows nothing of what the steps do.
+InfraError, or for a full disk and the like, fails those that need it and nobody else; any other error stops the whole
+graph and is raised.  A budget of time may keep steps from being begun.  Knows nothing of what the steps do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
-from harness.errors import Cancelled, HarnessError, InfraError, LeftOut
+from harness.errors import Cancelled, HarnessError, InfraError, LeftOut, machine_problem
 from harness.events import Emit, Event, EventKind, Outlook, Say
 from harness.host.process import Stop
 
@@ -241,7 +241,8 @@ class Graph:
         except HarnessError as error:
             node.error, state, fatal = error, State.FAILED, error
         except BaseException as error:  # noqa: BLE001 - the border of a thread: carried to the caller of run()
-            state, fatal = State.FAILED, error
+            problem = machine_problem(error) if isinstance(error, OSError) else None
+            node.error, state, fatal = problem, State.FAILED, None if problem else error
         node.seconds, node.cached = time.monotonic() - node.began, report.cached
         if state is State.DONE:
             event = Event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
@@ -102,6 +103,16 @@ def test_an_infrastructure_error_fails_those_that_need_it_and_nobody_else() -> N
     assert other.value == 1
     with pytest.raises(InfraError, match="no disk"):
         _ = grandchild.value
+
+
+def test_a_full_disk_is_an_infrastructure_error_wherever_it_strikes() -> None:
+    graph = make_graph()
+    broken = graph.add("broken", lambda _: fail(OSError(errno.ENOSPC, "No space left on device", "/cache/x")))
+    other = graph.add("other", lambda _: 1)
+    graph.run()
+    assert other.value == 1
+    with pytest.raises(InfraError, match="/cache/x: No space left on device"):
+        _ = broken.value
 
 
 def test_a_user_error_stops_everything_and_is_raised() -> None:
