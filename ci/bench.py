@@ -96,9 +96,9 @@ class Bench:
         source = self.work / "plain"
         if source.exists():
             return source
-        clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", result["tree"]["repo"], source]
+        clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", result["tree"]["repo"], str(source)]
         subprocess.run(clone, check=True)
-        checkout = ["git", "-C", source, "-c", "advice.detachedHead=false", "checkout", "--quiet"]
+        checkout = ["git", "-C", str(source), "-c", "advice.detachedHead=false", "checkout", "--quiet"]
         subprocess.run([*checkout, result["tree"]["commit"]], check=True)
         return source
 

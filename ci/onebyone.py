@@ -125,7 +125,7 @@ class OneByOne:
             series = self._series(name, _patches().WARNS_AT_BOOT, at=at)
             self._run(f"run-{name}", "run", series, *some, one_by_one=one_by_one, good=False)
             out = self.work / f"bisect-{name}"
-            words = [self.vmaharness, "bisect", f"{self.work / f'run-{name}'}#kernel.boot", "--out", out]
+            words = [str(self.vmaharness), "bisect", f"{self.work / f'run-{name}'}#kernel.boot", "--out", str(out)]
             subprocess.run(words, env=self._environment, check=True)
             found = json.loads((out / "bisect.json").read_text())
             assert [one["number"] for one in found["culprits"]] == [at]
@@ -154,7 +154,7 @@ class OneByOne:
         return directory
 
     def _words(self, out: str, verb: str, series: Path, *more: str, one_by_one: bool = True) -> list[str | Path]:
-        words: list[str | Path] = [self.vmaharness, verb, "--tree", f"{self.repo}@{self.base}", "--series", series]
+        words = [self.vmaharness, verb, "--tree", f"{self.repo}@{self.base}", "--series", series]
         words += ["--profile", PROFILE, "--out", self.work / out, *more]
         words += [word for arch in self.arches for word in ("--arch", arch)] if "--arch" not in more else []
         return [*words, "--per-patch"] if one_by_one else words

@@ -92,7 +92,7 @@ class Provoker:
         rootfs = build_rootfs(
             self._arch, [], archive=steps.archives(guest_suite()), cache=self._cache, processes=self._processes, say=say
         )
-        return Kernel(self._arch, profile, steps.tree.value.kernel_version, build.value.image, rootfs.image)
+        return Kernel(self._arch, profile, steps.trees.tree.value.kernel_version, build.value.image, rootfs.image)
 
     def take(self, take: Take, wanted: tuple[Form, ...]) -> None:
         """Boot one guest and keep what it says about the forms that are wanted."""
