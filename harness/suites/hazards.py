@@ -54,6 +54,7 @@ WORKLOADS = (
     Workload("ambush.unmap", exact_ops=60),
     Workload("ambush.near", exact_ops=60),
     Workload("ambush.maps", by_vma_lock=False, exact_ops=60),  # readers of /proc/PID/maps, no faults
+    Workload("ambush.query", by_vma_lock=False, exact_ops=60),
     Workload("reuse", alone=True),
     Workload("exit", exact_ops=8),
     Workload("kill"),

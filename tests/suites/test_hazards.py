@@ -57,7 +57,7 @@ def test_a_machine_that_is_not_ours_is_left_as_it_is() -> None:
 def test_what_cannot_take_the_per_vma_path_does_not_claim_it() -> None:
     assert {name.rpartition(".")[0] for name, command in COMMANDS.items() if not command.exercises_vma_locks} == {
         "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "pointers", "stack", "slab", "kill.fork",
-        "ambush.maps",
+        "ambush.maps", "ambush.query",
     }  # fmt: skip
 
 

@@ -124,8 +124,10 @@ MUTANTS = (
            "MADV_NORMAL))", "is there after munmap"),
     Mutant("ambush.near", "ambushnear.c", "if (!mprotect(gap->start, gap->size, PROT_NONE))",
            "if (!mprotect(gap->start - run->page_size, gap->size, PROT_NONE))", "signal 11", CRASH),
-    Mutant("ambush.maps", "ambushmaps.c", "!map_all(run, BLOCK, PROT_RW)",
-           "munmap(block_at(run, 3) + run->page_size, run->page_size)", "/proc/self/maps has a gap of 4096 bytes"),
+    Mutant("ambush.maps", "ambushmaps.c", "if (!give_fronts(run, UPPER_PROT))", "if (munmap(in_block(run, 3, 4), "
+           "run->page_size))", "/proc/self/maps has a gap of 4096 bytes"),
+    Mutant("ambush.query", "ambushmaps.c", "if (!give_fronts(run, UPPER_PROT))", "if (munmap(in_block(run, 1, LOWER), "
+           "run->page_size))", "block 1 is not in the VMA that PROCMAP_QUERY gives"),
     Mutant("uffd.refuse", "uffd.c", "good = refuse_copy(worker, end, 2 * size)",
            "good = refuse_copy(worker, end, size)", "UFFDIO_COPY: success instead of ENOENT"),
     Mutant("exit", "process.c", "if (fault_once(worker, run->area, false))", "fail(run, \"on purpose\");\n\t\tif (0)",
@@ -138,7 +140,7 @@ MUTANTS = (
     Mutant("sealed", "seal.c", "errno != EPERM", "errno != EINVAL", "munmap up to a sealed page: Operation not"),
 )  # fmt: skip
 
-NEED_RIGHTS = ("uffd.copy", "uffd.within", "uffd.refuse", "query", "sealed", "map-count")
+NEED_RIGHTS = ("uffd.copy", "uffd.within", "uffd.refuse", "query", "ambush.query", "sealed", "map-count")
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Out of an ambush, the VMAs that a reader of /proc/self/maps walks along lose
- * their front to VMAs of other permissions.  One that the reader has found but
- * not yet locked is not the next one any more.  Each of the blocks is mapped
- * all the time: what is read has to cover it.
+ * Out of an ambush, the boundary between two VMAs moves up and down, before one
+ * who reads /proc/self/maps, or asks for VMAs with PROCMAP_QUERY, goes on.  The
+ * upper VMA of each block loses its front to the lower one: a reader that found
+ * it and has not locked it yet has one that begins behind the place that it
+ * wanted.  A block is mapped all the time, so what is read has to cover it.
  *
- * They lie below everything else in the address space, so that a short read is
- * about nothing else, and never grow: the reader goes on where a VMA ended.
+ * Blocks lie below everything else in the address space: a short read is about
+ * little else.  Where a VMA becomes shorter at its end, what is behind it
+ * begins there, and reaches further than it ever did: no reader can miss it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,25 +23,27 @@
 #include "query.h"
 
 #define LOW_PLACE 0x100000ul	/* a program is linked to start behind it */
-#define BLOCKS 6
-#define BLOCK 4			/* pages of each; one more is not mapped */
-#define FRONT 2			/* pages of it that change */
-#define LINES_SIZE 512		/* two lines of 42 characters for each block */
+#define BLOCKS 4
+#define BLOCK 6			/* pages of each; one more is not mapped */
+#define LOWER 2			/* pages of its lower VMA, when it is short */
+#define FRONT 2			/* pages that change hands */
+#define LINES_SIZE 512		/* three lines of 41 characters for each block */
+#define LOWER_PROT PROT_READ
+#define UPPER_PROT PROT_NONE
 
-static unsigned char *block_at(const struct run *run, size_t n)
+static unsigned char *in_block(const struct run *run, size_t n, size_t page)
 {
-	return page_at(run, run->area, n * (BLOCK + 1));
+	return page_at(run, run->area, n * (BLOCK + 1) + page);
 }
 
-/* The first pages of a block. */
-static bool map_block(struct run *run, size_t n, size_t pages, int prot,
-		      int flags)
+static bool map_block(struct run *run, size_t n)
 {
-	unsigned char *at = block_at(run, n);
-	void *got = mmap(at, pages * run->page_size, prot,
-			 MAP_PRIVATE_ANON | flags, -1, 0);
+	unsigned char *at = in_block(run, n, 0);
+	void *got = mmap(at, BLOCK * run->page_size, LOWER_PROT,
+			 MAP_PRIVATE_ANON | MAP_FIXED_NOREPLACE, -1, 0);
 
-	if (got == at)
+	if (got == at && !mprotect(in_block(run, n, LOWER),
+				   (BLOCK - LOWER) * run->page_size, UPPER_PROT))
 		return true;
 	fail(run, "mmap of block %zu: %m", n);
 	return false;
@@ -51,12 +55,22 @@ static void map_blocks(struct run *run)
 
 	run->area = (unsigned char *)LOW_PLACE;
 	for (n = 0; n < BLOCKS; n++)
-		if (!map_block(run, n, BLOCK, PROT_RW, MAP_FIXED_NOREPLACE))
+		if (!map_block(run, n))
 			return;
 	run->fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	if (run->fd < 0)
 		skip(run, "open of /proc/self/maps: %m");
 	set_trap(run);
+}
+
+static void map_blocks_to_ask_for(struct run *run)
+{
+	struct query query;
+
+	map_blocks(run);
+	if (!run->failed && !run->skipped &&
+	    !ask_for_vma(run->fd, run->area, 0, &query) && errno == ENOTTY)
+		skip(run, NO_QUERY);
 }
 
 static void unmap_blocks(struct run *run)
@@ -77,7 +91,7 @@ static uintptr_t covered_by(struct run *run, const char *line,
 	char prot[5];
 
 	if (sscanf(line, "%lx-%lx %4s", &start, &end, prot) != 3 ||
-	    prot[0] != 'r') {
+	    (strcmp(prot, "r--p") && strcmp(prot, "---p"))) {
 		fail(run, "/proc/self/maps says %.80s", line);
 		return 0;
 	}
@@ -91,7 +105,7 @@ static uintptr_t covered_by(struct run *run, const char *line,
 /* Lines may overlap: of before and after a change. */
 static bool covers_blocks(struct run *run, char *text)
 {
-	uintptr_t covered = (uintptr_t)block_at(run, 0), end;
+	uintptr_t covered = (uintptr_t)in_block(run, 0, 0), end;
 	char *line, *rest;
 	size_t n = 0;
 
@@ -102,81 +116,77 @@ static bool covers_blocks(struct run *run, char *text)
 			return false;
 		if (end > covered)
 			covered = end;
-		if (covered >= (uintptr_t)block_at(run, n) +
-			       BLOCK * run->page_size)
-			covered = (uintptr_t)block_at(run, ++n);
+		if (covered >= (uintptr_t)in_block(run, n, BLOCK))
+			covered = (uintptr_t)in_block(run, ++n, 0);
 	}
 	if (n < BLOCKS)
 		fail(run, "/proc/self/maps ends before block %zu does", n);
 	return n == BLOCKS;
 }
 
-static bool read_blocks(struct worker *worker)
+static void read_on(struct worker *worker)
 {
 	struct run *run = worker->run;
 	char text[LINES_SIZE + 1];
 	ssize_t got;
 
-	enter_page(worker, 0);
-	got = pread(run->fd, text, LINES_SIZE, 0);
-	leave_page(worker, false);
-	if (got < 0) {
-		fail(run, "read of /proc/self/maps: %m");
-		return false;
+	stay_on_cpu(worker->index, SCHED_OTHER);
+	while (next_turn(worker)) {
+		enter_page(worker, 0);
+		got = pread(run->fd, text, LINES_SIZE, 0);
+		leave_page(worker, false);
+		if (got < 0) {
+			fail(run, "read of /proc/self/maps: %m");
+			return;
+		}
+		text[got] = '\0';
+		if (!covers_blocks(run, text))
+			return;
 	}
-	text[got] = '\0';
-	return covers_blocks(run, text);
 }
 
-/* The VMA at each block's first page, which no change leaves unmapped. */
-static bool ask_for_blocks(struct worker *worker)
+/* For the VMA at the lowest page that changes hands. */
+static bool ask_for_front(struct worker *worker, size_t n)
 {
 	struct run *run = worker->run;
+	unsigned char *at = in_block(run, n, LOWER);
+	uint64_t address = (uintptr_t)at;
 	struct query query;
-	size_t n;
+	bool asked;
 
-	for (n = 0; n < BLOCKS; n++) {
-		unsigned char *at = block_at(run, n);
-		bool asked;
-
-		enter_page(worker, 0);
-		asked = ask_for_vma(run->fd, at, 0, &query);
-		leave_page(worker, false);
-		if (!asked && errno == ENOTTY)
-			return true;
-		if (!asked) {
-			fail(run, "PROCMAP_QUERY of block %zu: %m", n);
-			return false;
-		}
-		if (query.start == (uintptr_t)at)
-			continue;
+	enter_page(worker, 0);
+	asked = ask_for_vma(run->fd, at, 0, &query);
+	leave_page(worker, false);
+	if (!asked)
+		fail(run, "PROCMAP_QUERY of block %zu: %m", n);
+	else if (query.start > address || query.end <= address)
 		fail(run, "block %zu is not in the VMA that PROCMAP_QUERY gives",
 		     n);
-		return false;
-	}
-	return true;
+	return !run->failed;
 }
 
-static void read_on(struct worker *worker)
+static void ask_on(struct worker *worker)
 {
 	stay_on_cpu(worker->index, SCHED_OTHER);
 	while (next_turn(worker))
-		if (!(worker->ops % 2 ? ask_for_blocks(worker) :
-					read_blocks(worker)))
+		if (!ask_for_front(worker, worker->ops % BLOCKS))
 			return;
 }
 
-static bool map_all(struct run *run, size_t pages, int prot)
+static bool give_fronts(struct run *run, int prot)
 {
 	size_t n;
 
 	for (n = 0; n < BLOCKS; n++)
-		if (!map_block(run, n, pages, prot, MAP_FIXED))
+		if (mprotect(in_block(run, n, LOWER), FRONT * run->page_size,
+			     prot)) {
+			fail(run, "mprotect in block %zu: %m", n);
 			return false;
+		}
 	return true;
 }
 
-static void replace_from_ambush(struct worker *worker)
+static void move_boundaries_from_ambush(struct worker *worker)
 {
 	struct run *run = worker->run;
 
@@ -185,24 +195,37 @@ static void replace_from_ambush(struct worker *worker)
 
 		lie_in_wait(worker);
 		begin = now_ns();
-		if (!map_all(run, FRONT, PROT_READ))
+		if (!give_fronts(run, LOWER_PROT))
 			return;
 		sample(run, now_ns() - begin);
 		let_go_on(worker);
-		if (!map_all(run, BLOCK, PROT_RW))
+		if (!give_fronts(run, UPPER_PROT))
 			return;
 	}
 }
 
 const struct workload ambush_maps = {
 	.name = "ambush.maps",
-	.summary = "VMAs are replaced in the middle of a read of maps",
+	.summary = "VMAs begin elsewhere in the middle of a read of maps",
 	.ops = 600,
 	.window = 1,
 	.setup = map_blocks,
 	.roles = {
 		{ "read", read_on, 0, 0 },
-		{ "mmap", replace_from_ambush, 1, 1 },
+		{ "mprotect", move_boundaries_from_ambush, 1, 1 },
+	},
+	.teardown = unmap_blocks,
+};
+
+const struct workload ambush_query = {
+	.name = "ambush.query",
+	.summary = "VMAs begin elsewhere in the middle of a PROCMAP_QUERY",
+	.ops = 600,
+	.window = 1,
+	.setup = map_blocks_to_ask_for,
+	.roles = {
+		{ "query", ask_on, 0, 0 },
+		{ "mprotect", move_boundaries_from_ambush, 1, 1 },
 	},
 	.teardown = unmap_blocks,
 };

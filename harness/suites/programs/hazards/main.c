@@ -24,15 +24,16 @@ extern const struct workload same_unmap, same_discard, same_protect,
 	move, fork_storm, reuse, leaving, killed, uffd_copy, uffd_zero,
 	uffd_move, storm, maps, naming, map_count, no_memory, pointers, stack,
 	lock_stat, slab, ambush_protect, ambush_unmap, ambush_near, ambush_maps,
-	move_last, fork_last, fork_flags, flags, uffd_refuse, kill_fork,
-	uffd_within, query, sealed;
+	ambush_query, move_last, fork_last, fork_flags, flags, uffd_refuse,
+	kill_fork, uffd_within, query, sealed;
 
 const struct workload *const workloads[] = {
 	&same_unmap, &same_discard, &same_protect, &same_forbid, &near_unmap,
 	&near_protect, &near_move, &near_merge, &grow, &move, &fork_storm,
 	&move_last, &fork_last, &fork_flags, &flags, &ambush_protect,
-	&ambush_unmap, &ambush_near, &ambush_maps, &reuse, &leaving, &killed,
-	&uffd_copy, &uffd_zero, &uffd_move, &uffd_refuse, &storm,
+	&ambush_unmap, &ambush_near, &ambush_maps, &ambush_query, &reuse,
+	&leaving, &killed, &uffd_copy, &uffd_zero, &uffd_move, &uffd_refuse,
+	&storm,
 	&maps, &naming, &map_count, &no_memory, &pointers, &stack, &lock_stat,
 	&slab, &kill_fork, &uffd_within, &query, &sealed,
 };

@@ -24,7 +24,7 @@ static void map_to_ask_for(struct run *run)
 		return;
 	}
 	if (!ask_for_vma(run->fd, run->area, 0, &query) && errno == ENOTTY)
-		skip(run, "this kernel has no PROCMAP_QUERY (since 6.11)");
+		skip(run, NO_QUERY);
 }
 
 static void forget_area(struct run *run)

@@ -17,6 +17,7 @@ struct query {
 #define READABLE 0x01u
 #define WRITABLE 0x02u
 #define COVERING_OR_NEXT 0x10u
+#define NO_QUERY "this kernel has no PROCMAP_QUERY (since 6.11)"
 
 /* For the VMA at an address, or behind it.  False: errno says why not. */
 static inline bool ask_for_vma(int fd, const void *address, uint64_t flags,

@@ -16,7 +16,7 @@
 #define LONGEST_NS 1000000	/* what takes longer was interrupted */
 #define REST_NS 60000		/* others go on */
 #define LONGEST_REST 60		/* times that */
-#define IN_ONE_PLACE 64		/* ambushes, before the next victim's turn */
+#define IN_ONE_PLACE 20		/* ambushes, before the next victim's turn */
 #define TURN_NS 300000		/* so long it may take to notice its turn */
 
 struct victims victims;
