@@ -575,7 +575,7 @@ class Finding:
     text: str  # the whole report
     line: int  # of the console log, from 1
     fingerprint: str
-    timing: bool = False  # stalls and lockups: under TCG these may be slowness
+    timing: bool = False  # stalls and lockups, but of exact guests: under TCG these may be slowness
     frames: tuple[Frame, ...] = ()  # of its own call trace, innermost first
     corrupted: bool = False  # cut: its end, or lines of it, are missing
     undecoded: str = ""  # why frames have no source; "" where they have, or there are none

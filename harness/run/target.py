@@ -452,7 +452,7 @@ class TargetRunner:
     ) -> None:  # fmt: skip
         """Judge what a command gave, and keep it."""
         judged = judge.judge_cases(
-            cases, findings, command=task.command, accel=self.boots[-1].accel,
+            cases, findings, command=task.command, accel=self.boots[-1].accel, exact=self.boots[-1].seed is not None,
             taint_before=before.tainted, taint_after=after.tainted if after else None,
             counters=after.since(before) if after else (),
             lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,

@@ -32,6 +32,7 @@ def judge_cases(
     accel: Accel,
     taint_before: int,
     taint_after: int | None,
+    exact: bool = False,
     counters: Sequence[Counter] = (),
     lockdep_before: bool | None = None,
     lockdep_after: bool | None = None,
@@ -41,7 +42,8 @@ def judge_cases(
     """The cases of one command, judged.
 
     `cases` is what the suite's `parse` made of the output (CRASH where the output had no result); `findings` are those
-    of the console while the command ran.  `taint_after` is None where it could not be read.  `lockdep_before/after` is
+    of the console while the command ran.  `taint_after` is None where it could not be read.  `exact`: the guest's time
+    is its instructions, and no stall is slowness; so none of its findings is `timing`.  `lockdep_before/after` is
     `debug_locks` of /proc/lockdep_stats, None on a kernel without lockdep.  `lost` is GuestLost.reason.
 
     One program may report many cases, and nothing tells in which of them the kernel complained: then none of its
@@ -52,7 +54,9 @@ def judge_cases(
     judged = list(cases)
     if lost is not None:
         judged = _lost(judged, lost, lost_message, findings, further=command.further_cases)
-    against = _objections(findings, accel, taint_before, taint_after, lockdep_before, lockdep_after)
+    ignored = SOFT_LOCKUP if accel is Accel.TCG and not exact else 0  # as the report that set it: it may be slowness
+    tainted = new_bits(taint_before, taint_after) & ~ignored if taint_after is not None else 0
+    against = _objections(findings, accel, tainted, lockdep_off=bool(lockdep_before) and lockdep_after is False)
     if lost is None and taint_after is None:
         judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
     if lost is None and lockdep_before is False:
@@ -80,26 +84,16 @@ def _demote(cases: Sequence[Case], outcome: Outcome, message: str) -> list[Case]
     ]  # fmt: skip
 
 
-def _objections(
-    findings: Sequence[Finding],
-    accel: Accel,
-    taint_before: int,
-    taint_after: int | None,
-    lockdep_before: bool | None,
-    lockdep_after: bool | None,
-) -> list[str]:
+def _objections(findings: Sequence[Finding], accel: Accel, tainted: int = 0, *, lockdep_off: bool = False) -> list[str]:
     """What speaks against every pass of the command, shortest useful words first."""
     told = blaming(findings, accel)
     against = []
     if told:
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
         against.append(f"kernel: {told[0].title}{more}")
-    tainted = new_bits(taint_before, taint_after) if taint_after is not None else 0
-    if accel is Accel.TCG:
-        tainted &= ~SOFT_LOCKUP  # as the report that set it: it may be slowness
     if tainted:
         against.append(f"new taint: {describe(tainted)}")
-    if lockdep_before and lockdep_after is False:
+    if lockdep_off:
         against.append("lockdep switched itself off")
     return against
 
@@ -107,8 +101,8 @@ def _objections(
 def blaming(findings: Sequence[Finding], accel: Accel) -> list[Finding]:
     """The findings that fail a case, the telling ones first.
 
-    Stalls and lockups under emulation may be slowness: they are kept with the case, but do not fail it.  That lockdep
-    is off follows from something else mostly, so it comes last.
+    Stalls and lockups under emulation may be slowness (`timing`): they are kept with the case, but do not fail it.
+    That lockdep is off follows from something else mostly, so it comes last.
     """
     counted = [finding for finding in findings if not (finding.timing and accel is Accel.TCG)]
     return sorted(counted, key=lambda finding: finding.type == "lockdep-off")
@@ -174,7 +168,7 @@ def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
     case = Case("kernel", name, boot.outcome, seconds=boot.total_s, message=boot.message)
     if boot.outcome is Outcome.PASS:
         case = replace(case, message="")
-    if against := _objections(findings, boot.accel, 0, None, None, None):
+    if against := _objections(findings, boot.accel):
         case = _demote([case], Outcome.FAIL, "; ".join(against))[0]
     return _with_findings(case, findings)
 

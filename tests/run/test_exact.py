@@ -23,6 +23,10 @@ from harness.suites.hazards import HazardsSuite
 from tests.run.test_target import DIGEST, WARNING
 
 LOCKDEP = WARNING.replace("CPU: 0 PID: 77 at mm/memory.c:12 do_fault+0x12/0x34", "bad unlock balance detected!")
+STALLS = {
+    "locks-up": "[   40.000000][   T77] watchdog: BUG: soft lockup - CPU#0 stuck for 33s! [anon:77]\n",
+    "stalls": "[   70.000000][   T77] rcu: INFO: rcu_preempt self-detected stall on CPU\n",
+}
 PANIC = "[    6.000000][   T77] Kernel panic - not syncing: on purpose\n"
 
 
@@ -52,7 +56,7 @@ class Named:
 class FakeExact:
     """A guest that works through its list when it is booted.
 
-    Commands: good, wrong, warns, warns-late, kills-lockdep, hangs, dies, dies-late, vanishes.
+    Commands: good, wrong, warns, warns-late, kills-lockdep, locks-up, stalls, hangs, dies, dies-late, vanishes.
     """
 
     path: Path
@@ -73,7 +77,8 @@ class FakeExact:
 
     def _job(self, name: str) -> JobResult:
         self.state["taken"] += 5
-        self.console += WARNING if name == "warns" else LOCKDEP if name == "kills-lockdep" else ""
+        said = {"warns": WARNING, "kills-lockdep": LOCKDEP} | STALLS
+        self.console += said.get(name, "")
         if name == "kills-lockdep":
             self.state["locks"] = 0
         if name == "dies":
@@ -270,6 +275,17 @@ def test_a_splat_is_the_command_s_in_which_it_came_or_nobody_s(bench: Bench) -> 
     (finding,) = next(case for case in runner.cases if case.name == "warns").findings
     console = (bench.directory / "console.1.log").read_text().split("\n")
     assert "WARNING" in "".join(console[finding.line - 1 : finding.line + 1])
+
+
+@pytest.mark.parametrize("command", list(STALLS))
+def test_no_stall_is_slowness_where_time_is_instructions(bench: Bench, command: str) -> None:
+    runner = bench.runner(command, "good")
+    (case,) = [case for case in runner.cases if case.name == command]
+    (finding,) = case.findings
+    assert (case.outcome, finding.timing) == (Outcome.FAIL, False)
+    assert finding.title in case.message
+    assert outcomes(runner)["good"] is Outcome.PASS
+    assert runner.proofs[0].same
 
 
 def test_after_lockdep_died_a_fresh_guest_is_taken(bench: Bench) -> None:

@@ -29,10 +29,11 @@ def judge(
     cases: tuple[Case, ...] = PASSED, findings: tuple[Finding, ...] = (), *, accel: Accel = Accel.TCG,
     taint: tuple[int, int | None] = (0, 0), counters: tuple[Counter, ...] = GREW,
     lockdep: tuple[bool | None, bool | None] = (True, True), lost: str | None = None, lost_message: str = "",
+    exact: bool = False,
 ) -> tuple[Case, ...]:  # fmt: skip
     return judge_cases(
         cases, findings, command=FAULTS, accel=accel, taint_before=taint[0], taint_after=taint[1], counters=counters,
-        lockdep_before=lockdep[0], lockdep_after=lockdep[1], lost=lost, lost_message=lost_message,
+        lockdep_before=lockdep[0], lockdep_after=lockdep[1], lost=lost, lost_message=lost_message, exact=exact,
     )  # fmt: skip
 
 
@@ -88,6 +89,10 @@ def test_the_taint_of_a_soft_lockup_is_no_more_than_its_report() -> None:
     assert outcomes(judge(findings=(STALL,), taint=(0, 1 << 14))) == [Outcome.PASS, Outcome.PASS]
     assert outcomes(judge(findings=(STALL,), taint=(0, 1 << 14), accel=Accel.KVM)) == [Outcome.FAIL, Outcome.FAIL]
     assert judge(taint=(0, 1 << 14 | 1 << 7))[0].message == "new taint: D (oops)"
+
+
+def test_in_an_exact_guest_nothing_is_slowness() -> None:
+    assert judge(taint=(0, 1 << 14), exact=True)[0].message == "new taint: L (soft lockup)"
 
 
 def test_unread_taint_is_no_pass() -> None:
