@@ -154,10 +154,11 @@ class OneByOne:
         return directory
 
     def _words(self, out: str, verb: str, series: Path, *more: str, one_by_one: bool = True) -> list[str | Path]:
-        words = [self.vmaharness, verb, "--tree", f"{self.repo}@{self.base}", "--series", series]
+        words: list[str | Path] = [self.vmaharness, verb, "--tree", f"{self.repo}@{self.base}", "--series", series]
         words += ["--profile", PROFILE, "--out", self.work / out, *more]
         words += [word for arch in self.arches for word in ("--arch", arch)] if "--arch" not in more else []
-        return [*words, "--per-patch"] if one_by_one else words
+        words += ["--per-patch"] if one_by_one else []
+        return words
 
     def _run(
         self, out: str, verb: str, series: Path, *more: str, one_by_one: bool = True, good: bool = True

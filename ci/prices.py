@@ -83,8 +83,8 @@ class Priced:
 
     def _bench(self, name: str, series: Path, seeds: int, again: int) -> CostReport:
         out = self.work / name
-        words = [str(self.vmaharness), "bench", "--series", str(series), "--seeds", f"1..{seeds}", "--again", str(again),
-                 "--suite", "bench", "--suite", "faults", "--no-where", "--out", str(out)]  # fmt: skip
+        words = [str(self.vmaharness), "bench", "--series", str(series), "--seeds", f"1..{seeds}"]
+        words += ["--again", str(again), "--suite", "bench", "--suite", "faults", "--no-where", "--out", str(out)]
         words += [word for metric in METRICS for word in ("--case", metric)]
         started = time.monotonic()
         done = subprocess.run(words, env={**os.environ, "VMAHARNESS_CACHE": str(self.cache)}, check=False)
