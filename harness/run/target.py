@@ -156,10 +156,7 @@ class TargetRunner:
         if self._round:
             self._finish_round()
         else:
-            self._take_guests()
-            if self._left:
-                lost = f"{MAX_BOOTS} guests were lost"
-                self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
+            self._run_first()
             failed = {_key(case) for case in self._every_case() if case.outcome.blames_kernel and case.tries is None}
             self._again = [task for task in self.tasks if any(task.reports(*key) for key in failed)]
             if not self._again and ("kernel", "boot") not in failed:
@@ -170,6 +167,13 @@ class TargetRunner:
                 break
             self._say(f"trying again what failed ({number} of {self._retries})")
             self._try_again(number)
+
+    def _run_first(self) -> None:
+        """Everything for the first time."""
+        self._take_guests()
+        if self._left:
+            lost = f"{MAX_BOOTS} guests were lost"
+            self.give_up(self.boots[-1].message if self.boots[-1].outcome is not Outcome.PASS else lost)
 
     def _finish(self) -> None:
         """Nothing is left to do, unless there was no time for it."""
@@ -207,9 +211,12 @@ class TargetRunner:
         self._finish_round()
 
     def _finish_round(self) -> None:
+        before = len(self.boots)
         try:
             self._take_guests()
         finally:
+            if len(self.boots) == before + 1 and not self._left:  # one was enough: none was replaced
+                self._most_boots += 1
             self._left.clear()
             kernel, cases = self._before
             self.kernel_cases = merged(kernel, self.kernel_cases)

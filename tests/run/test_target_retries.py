@@ -118,6 +118,12 @@ def test_a_kernel_that_always_dies_does_not_boot_for_ever() -> None:
     assert outcomes(runner)["a"] is Outcome.CRASH
 
 
+def test_guests_of_rounds_in_which_none_is_lost_are_not_counted_as_lost() -> None:
+    bench = Bench({"a": ["wrong"]})
+    assert tries(bench.run("a", retries=9), "a") == Tries(1, 10)
+    assert bench.started == 10
+
+
 def test_a_boot_that_fails_once_is_flaky_and_the_suites_run() -> None:
     bench = Bench({})
     bench.boot_messages = ["panic: no init"]
