@@ -596,6 +596,19 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """What the tries of a case that failed are held against."""
+
+    tries: Tries  # of the same case without the series
+    chance: float  # that of two kernels which fail alike so many failures or more would be the series', of all seen
+
+    @property
+    def text(self) -> str:
+        """`base 0 of 12, p 0.2`."""
+        return f"base {self.tries.text}, p {self.chance:.2g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One test and how it ended."""
 
@@ -615,6 +628,7 @@ class Case:
     said: Outcome | None = None  # by the test itself, where the kernel's complaints made another outcome of it
     tries: Tries | None = None  # None: it was run once
     relation: Relation | None = None  # None: not compared with a base
+    against: Against | None = None  # None: it was run once, it did not fail, or the base has no answer
     known: str = ""  # what the file of known findings says of it
     excused: str = ""  # why it does not make the run fail although it failed
 

@@ -26,7 +26,7 @@ from harness.errors import InfraError
 from harness.model import Case, Finding, Metric, Outcome, RunResult, SuiteResult
 from harness.report.files import last_boot, log_of, write_atomic
 from harness.report.rerun import rerun_command
-from harness.report.text import clamp, clean, one_line, standing
+from harness.report.text import clamp, clean, one_line, standing, tried
 
 _TEXT_BYTES = (64 << 10, 16 << 10, 4 << 10, 1 << 10)  # of one text; the next when the file gets too large
 _FILE_BYTES = 28 << 20  # GitLab takes less than 30 MB
@@ -147,7 +147,7 @@ class _Document:
 
     def _explanation(self, suite: SuiteResult, case: Case, message: str, log: Path | None) -> str:
         again = rerun_command(self._result, suite, case)
-        parts = [message, *(_finding(finding, case) for finding in case.findings), case.detail]
+        parts = [message, tried(case), *(_finding(finding, case) for finding in case.findings), case.detail]
         parts += [f"Log: {log.name}" if log else "", f"Run again: {again}" if again else ""]
         parts += [f"Capsule: {case.capsule.name}"] if case.capsule is not None else []
         return "\n\n".join(part.strip("\n") for part in parts if part.strip())

@@ -87,6 +87,18 @@ def standing(case: Case) -> str:
         words += ["the same without the series"] if case.relation is Relation.SAME else []
     words += ["new"] if case.relation is Relation.NEW else []
     if case.tries is not None:
-        words.append(f"flaky ({case.tries.text})" if case.flaky else f"{case.tries.text} tries")
+        stands = f"; {case.against.text}" if case.against is not None else ""
+        words.append(f"flaky ({case.tries.text}{stands})" if case.flaky else f"{case.tries.text} tries{stands}")
     told = ", ".join(word for word in words if word)
     return f"{told}: " if told else ""
+
+
+def tried(case: Case) -> str:
+    """What tries with the series and without it say together, in a sentence; "" where they were not held together."""
+    if case.against is None or case.tries is None:
+        return ""
+    series, base, chance = case.tries.text, case.against.tries.text, f"{case.against.chance:.2g}"
+    return (
+        f"It failed {series} tries with the series, {base} without it. Of kernels that fail alike, so many of these "
+        f"failures or more would be the series' with a probability of {chance}."
+    )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import Case, Difference, Finding, Outcome, Relation, SuiteResult
+from harness.verdict.tries import against, counts, of_case
 
 _BADNESS = {Outcome.NOT_EXERCISED: 1, Outcome.FAIL: 2, Outcome.TIMEOUT: 3, Outcome.CRASH: 3}
 _NO_ANSWER = (Outcome.SKIP, Outcome.NOT_RUN, Outcome.ERROR)
@@ -104,7 +105,7 @@ class _Ground:
     def judge(self, suite: SuiteResult) -> SuiteResult:
         """The suite with relations."""
         first = replace(suite, cases=tuple(self._with_findings(case) for case in suite.cases))
-        return replace(suite, cases=tuple(replace(case, relation=self._relation(first, case)) for case in first.cases))
+        return replace(suite, cases=tuple(self._related(first, case) for case in first.cases))
 
     def _with_findings(self, case: Case) -> Case:
         findings = tuple(
@@ -113,8 +114,14 @@ class _Ground:
         )
         return replace(case, findings=findings)
 
-    def _relation(self, suite: SuiteResult, case: Case) -> Relation | None:
+    def _related(self, suite: SuiteResult, case: Case) -> Case:
         before = self._base.get(_name(suite, case))
+        case = replace(case, relation=self._relation(suite, case, before), against=None)
+        if case.tries is None or not case.outcome.blames_kernel or before is None or not counts(before):
+            return case
+        return replace(case, against=against(case.tries, of_case(before)))
+
+    def _relation(self, suite: SuiteResult, case: Case, before: Case | None) -> Relation | None:
         if case.outcome.blames_kernel:
             return self._of_failed(suite, case, before)
         if before is None or before.outcome is Outcome.ERROR:

@@ -5,15 +5,32 @@ A failure is never lost to a later pass: what is kept is the first try that fail
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.model import Case, Finding, Outcome, Tries
+from harness.model import Against, Case, Finding, Outcome, Tries
 
 
 def counts(case: Case) -> bool:
     """Whether a try has an answer: it passed, or the kernel failed."""
     return case.outcome is Outcome.PASS or case.outcome.blames_kernel
+
+
+def of_case(case: Case) -> Tries:
+    """The tries of a case that has an answer: one that was run once has one."""
+    return case.tries or Tries(int(case.outcome.blames_kernel), 1)
+
+
+def against(series: Tries, base: Tries) -> Against:
+    """The tries of a case without the series, and how probable such a split is of two kernels that are the same.
+
+    Fisher's exact test, one-sided: of all failures that were seen, however they fell, so many or more with the series.
+    """
+    failed, both = series.failed + base.failed, series.of + base.of
+    splits = range(series.failed, min(failed, series.of) + 1)
+    ways = sum(math.comb(series.of, here) * math.comb(base.of, failed - here) for here in splits)
+    return Against(base, float(f"{ways / math.comb(both, failed):.3g}"))
 
 
 def merged(first: Sequence[Case], *later: Sequence[Case]) -> list[Case]:
@@ -37,7 +54,7 @@ def _joined(case: Case, later: Case) -> Case:
         return case
     if not counts(case):
         return later
-    before, after = (tries.tries or Tries(int(tries.outcome.blames_kernel), 1) for tries in (case, later))
+    before, after = of_case(case), of_case(later)
     count = Tries(before.failed + after.failed, before.of + after.of)
     shown, other = (case, later) if case.outcome.blames_kernel else (later, case)
     if not count.failed:

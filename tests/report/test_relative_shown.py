@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.model import Baseline, Case, Difference, Outcome, Relation, RunResult, SuiteResult, Tries
+from harness.model import Against, Baseline, Case, Difference, Outcome, Relation, RunResult, SuiteResult, Tries
 from harness.report import junit, results, terminal
 from harness.report.text import standing
 from harness.verdict.judge import overall
@@ -108,3 +108,14 @@ def test_what_stands_before_a_message() -> None:
     assert standing(GOOD) == standing(BAD) == ""
     assert standing(replace(SAME, excused="")) == "the same without the series: "
     assert standing(replace(KNOWN, excused="")).startswith("known: in review (until")
+    assert standing(replace(FLAKY, against=Against(Tries(0, 12), 0.2))) == "new, flaky (1 of 3; base 0 of 12, p 0.2): "
+    assert standing(replace(NEW, against=Against(Tries(0, 3), 0.05))) == "new, 3 of 3 tries; base 0 of 3, p 0.05: "
+
+
+def test_ci_servers_are_told_in_words_what_tries_of_the_base_say(tmp_path: Path) -> None:
+    flaky = replace(FLAKY, against=Against(Tries(0, 12), 0.2))
+    (failure,) = elements(run(flaky), tmp_path)["exit.1"].iter("failure")
+    assert (
+        "It failed 1 of 3 tries with the series, 0 of 12 without it. Of kernels that fail alike, so many of these "
+        "failures or more would be the series' with a probability of 0.2."
+    ) in (failure.text or "")

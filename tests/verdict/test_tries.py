@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import Case, Finding, Outcome, Tries
+from harness.model import Against, Case, Finding, Outcome, Tries
 from harness.verdict.infra import clock_ahead, may_be
-from harness.verdict.tries import merged
+from harness.verdict.tries import against, merged, of_case
 
 SPLAT = Finding("warning", "WARNING in f", "f", "the text", 12, "a" * 16)
 
@@ -85,3 +85,25 @@ def test_a_clock_that_ran_away_from_the_host_s() -> None:
     assert clock_ahead(console, 400.0) == "", "no more than a clock that is measured badly"
     assert clock_ahead("[    9.000000][    T1] late\n", 2.0) == "", "too little to say anything"
     assert clock_ahead("[ 0.5] no stamp of printk\nalso [  715.291989] in the middle\n", 2.0) == ""
+
+
+def test_how_probable_a_split_is() -> None:
+    assert against(Tries(1, 3), Tries(0, 3)) == Against(Tries(0, 3), 0.5)
+    assert against(Tries(1, 3), Tries(0, 12)).chance == 0.2
+    assert against(Tries(3, 3), Tries(0, 3)).chance == 0.05
+    assert against(Tries(3, 3), Tries(1, 3)).chance == 0.2
+    assert against(Tries(2, 3), Tries(0, 1)).text == "base 0 of 1, p 0.5"
+    assert of_case(case(Outcome.PASS)) == Tries(0, 1)
+    assert of_case(case(Outcome.CRASH)) == Tries(1, 1)
+
+
+_TRIES = st.integers(1, 30).flatmap(lambda of: st.integers(0, of).map(lambda failed: Tries(failed, of)))
+
+
+@given(_TRIES, _TRIES)
+def test_it_is_fisher_s_exact_test(series: Tries, base: Tries) -> None:
+    from scipy.stats import fisher_exact
+
+    table = [[series.failed, series.of - series.failed], [base.failed, base.of - base.failed]]
+    wanted = float(fisher_exact(table, alternative="greater").pvalue)
+    assert abs(against(series, base).chance - wanted) <= 0.006 * wanted

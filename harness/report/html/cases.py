@@ -10,7 +10,7 @@ from harness.model import Case, Outcome, RunResult, SuiteResult
 from harness.report.files import log_of
 from harness.report.html.markup import Markup, element, join
 from harness.report.rerun import rerun_command
-from harness.report.text import clamp, clean, one_line, standing
+from harness.report.text import clamp, clean, one_line, standing, tried
 from harness.report.words import WORDS
 
 MOST_FAILURES = 100
@@ -78,6 +78,7 @@ def _failure(result: RunResult, suite: SuiteResult, case: Case, directory: Path)
             element("code", f" {one_line(suite.classname)} {one_line(case.name)}"),
             f" {standing(case)}{one_line(case.message) or 'no reason given'}",
         ),
+        element("p", words) if (words := tried(case)) else None,
         element("pre", text) if text else None,
         element("p", "Again: ", element("code", again)) if again else None,
         _link(log_of(result, suite, case, directory), directory),
