@@ -399,7 +399,8 @@ class Plan(_Part):
         le=100,
         strict=True,
         description="How often a case that failed is run again, each time in a fresh guest. One that passes then is "
-        "reported as flaky (1 of 3), with the outcome of its failure.",
+        "reported as flaky (1 of 3), with the outcome of its failure. The tree without the series is tried as often, "
+        "where it passed what failed; docs/verdict.md has the rule.",
         examples=[9],
     )
     flaky: Literal["fail", "allow"] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from harness.run.suites import Prepared, unseedable
 from harness.run.target import Enough, TargetAccount, TargetRunner
 from harness.run.targets import Target, first_error, image_digest
 from harness.run.tasks import Task, select
+from harness.run.trials import TrialRunner, tasks_of
 from harness.suites.suite import ExactSuite
 from harness.verdict.console import is_complaint, is_fatal, scan
 
@@ -188,6 +189,31 @@ class Tester:
         report.good, report.text = runner.good, runner.account
         return runner
 
+    def try_often(
+        self, target: Target, prepared: Sequence[Prepared], report: Report, often: Mapping[str, int]
+    ) -> TrialRunner:
+        """Run commands of a target so often, by their titles, each time in a fresh guest."""
+        assert target.build is not None
+        build = target.build.value
+        tasks = tasks_of(self.tasks(target, prepared), often)
+        answers = self._answers(target, tasks, often=often)
+        runner = TrialRunner(
+            target.arch, target.profile.name, tasks, config_digest=build.config_digest, nodes=target.profile.nodes,
+            say=report.say, enough=self._enough, often=often,
+            start=lambda number: self.guest(target, number, report.say),
+            keep=answers.save if answers is not None else None,
+        )  # fmt: skip
+        if answers is not None and (answered := answers.load()) is not None:
+            runner.go_on(answered)
+            report.cached = answered.done
+        if (boot := self.history.commands_s(target.name, ())) is not None:
+            rounds = max(often.values()) * boot
+            report.expect(rounds + sum(n * self.history.command_s(target.name, title) for title, n in often.items()))
+        runner.run()
+        self._decode(target, build, runner, report.say)
+        report.good, report.text = runner.good, runner.account
+        return runner
+
     def _enough(self, cases: Sequence[Case]) -> str:
         if self.ends_at is not None and any(self.ends_at(found) for case in cases for found in case.findings):
             return "what is looked for has been seen"
@@ -199,7 +225,9 @@ class Tester:
             runner.notes.append(f"{target.name}: this kernel has no per-VMA lock: no case is asked to have taken one")
         self._decode(target, build, runner, say)
 
-    def _answers(self, target: Target, tasks: Sequence[Task], seed: int | None = None) -> Answers | None:
+    def _answers(
+        self, target: Target, tasks: Sequence[Task], seed: int | None = None, often: Mapping[str, int] | None = None
+    ) -> Answers | None:
         """Where the answers of a target's guests are kept, named by all that they come from but the tasks' order."""
         if not self.resumable:
             return None
@@ -212,6 +240,7 @@ class Tester:
             target.rootfs.value.digest, self.plan.retries, seed, asdict(config),
             choose_accel(config.accel, target.arch)[0], own_digest(),
             sorted(json.dumps([task.suite.name, *asdict(task.command).values()]) for task in tasks),
+            *sorted((often or {}).items()),
         ]  # fmt: skip
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
         return Answers(self.layout.directory, name, key, self.cache if self.reuse else None)

@@ -98,8 +98,16 @@ class ImageGuest:
         if kind == "hangs":
             self._hang()
         flaked = kind == "flakes" and self._console.name == f"console-{ARCH}-plain.log"  # the first guest's
+        flaked = flaked or (kind == "seldom" and self._seldom())
         rare = kind == "rarely" and self._number % 3 == 0  # in every third guest of a test
         return CommandResult(1 if kind == "fails" or flaked or rare else 0, "", "", 0.1)
+
+    def _seldom(self) -> bool:
+        """In the first guest of the series, and in the third that the base is tried again in."""
+        place, name = self._console.parent, self._console.name
+        if "baseline" in place.parts:
+            return place.name == "tries" and name == f"console-{ARCH}-plain.3.log"
+        return name == f"console-{ARCH}-plain.log"
 
     def _hang(self) -> None:
         """The kernel complains, and the command does not end."""

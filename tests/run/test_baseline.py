@@ -6,12 +6,10 @@ import pytest
 
 from harness.errors import InfraError
 from harness.events import EventKind
-from harness.model import (
-    Outcome,
-    Relation,
-    Tries,
-)
-from tests.run.image_guest import ARCH, Bench, booted, cases
+from harness.model import Against, Case, Outcome, Relation, RunResult, Tries
+from harness.report import results
+from tests.kernel.conftest import git
+from tests.run.image_guest import ARCH, Bench, ImageGuest, booted, cases
 
 
 def test_a_good_series_costs_no_second_kernel(bench: Bench) -> None:
@@ -171,3 +169,109 @@ def test_a_flaky_failure_is_new_and_counts_unless_it_is_allowed(bench: Bench) ->
     allowed = bench.run(retries=2, flaky="allow")
     assert allowed.outcome is Outcome.PASS
     assert "1 flaky" in allowed.message
+
+
+# --- as often as the series -------------------------------------------------------------------------------------
+
+
+def base_case(result: RunResult, name: str) -> Case:
+    assert result.baseline is not None
+    return next(case for suite in result.baseline.suites for case in suite.cases if case.name == name)
+
+
+def test_a_flaky_failure_is_held_against_as_many_tries_as_show_a_rare_one(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_flakes")
+    result = bench.run(retries=2)
+    found = cases(result)["anon"]
+    assert (found.relation, found.fails, found.tries) == (Relation.NEW, True, Tries(1, 3))
+    assert found.against == Against(Tries(0, 12), 0.2)
+    assert booted("baseline") == 12, "once with all that was asked for, and each time in a fresh guest"
+    assert base_case(result, "anon").tries == Tries(0, 12)
+    assert base_case(result, "cow").tries is None, "the others are not tried again"
+    assert result.message.startswith("1 new, 1 flaky; 1 of ")
+
+
+def test_a_failure_that_the_base_has_now_and_then_too_is_the_same(bench: Bench) -> None:
+    bench.commit("anon_seldom")
+    bench.commit("anon_seldom", text="/* better */\n")
+    result = bench.run(retries=2)
+    found = cases(result)["anon"]
+    assert (found.outcome, found.relation, found.fails) == (Outcome.FAIL, Relation.SAME, False)
+    assert found.against == Against(Tries(1, 12), 0.371)
+    assert result.outcome is Outcome.PASS
+    assert "1 same as the base, 1 flaky" in result.message
+    failed = base_case(result, "anon")
+    assert (failed.outcome, failed.flaky) == (Outcome.FAIL, True)
+    place = bench.directory / "out1" / "baseline" / "tries"
+    assert failed.log == place / f"console-{ARCH}-plain.3.log"
+    results.write(result, bench.directory / "out1" / "results.json")
+    assert results.load(bench.directory / "out1" / "results.json") == result
+
+
+def test_what_fails_always_is_tried_as_often_without_the_series(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_fails", "cow_fails")
+    result = bench.run(retries=2)
+    for name in ("anon", "cow"):
+        found = cases(result)[name]
+        assert (found.relation, found.tries, found.against) == (Relation.NEW, Tries(3, 3), Against(Tries(0, 3), 0.05))
+    assert booted("baseline") == 3, "both in one guest"
+
+
+def test_tries_of_the_base_are_kept(bench: Bench) -> None:
+    bench.commit("fork_seldom")
+    bench.commit("fork_seldom", "anon_fails")
+    first = bench.run(retries=2)
+    again = bench.run(retries=2)
+    assert (booted("series"), booted("baseline")) == (3, 0)
+    for name in ("anon", "fork"):
+        one, two = cases(first)[name], cases(again)[name]
+        assert (one.relation, one.against) == (two.relation, two.against)
+    log = base_case(again, "fork").log
+    assert log == bench.directory / "out2" / "baseline" / "tries" / f"console-{ARCH}-plain.3.log"
+    assert log.is_file()
+
+
+def test_what_is_kept_of_the_base_alone_is_enough_to_try_it_again(bench: Bench) -> None:
+    bench.commit()
+    git(bench.clone, "tag", "first")
+    bench.commit(text="/* better */\n")
+    bench.run(retries=2, baseline="always")
+    bench.commit("anon_fails", "cow_flakes")
+    result = bench.run(retries=2, series=str(bench.posted(2)), tree=f"{bench.clone}@first")
+    assert cases(result)["cow"].against == Against(Tries(0, 12), 0.2)
+    assert cases(result)["anon"].against == Against(Tries(0, 3), 0.05)
+    assert booted("baseline") == 11, "its first result is kept"
+
+
+def test_nothing_is_tried_again_where_nobody_wants_it(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_fails")
+    assert cases(bench.run(retries=0))["anon"].against is None
+    assert booted("baseline") == 1
+    assert cases(bench.run(retries=2, baseline="never"))["anon"].against is None
+    assert booted("baseline") == 0
+
+
+def test_where_the_base_is_always_tested_it_is_tried_as_often(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_fails")
+    assert cases(bench.run(retries=1, baseline="always"))["anon"].against == Against(Tries(0, 2), 0.167)
+    assert booted("baseline") == 2
+
+
+def test_tries_that_the_machine_got_in_the_way_of_are_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def enter(guest: ImageGuest) -> ImageGuest:
+        if guest._console.parent.name == "tries":
+            raise InfraError("no memory")
+        return whole(guest)
+
+    bench.commit()
+    bench.commit("anon_flakes")
+    whole = ImageGuest.__enter__
+    monkeypatch.setattr(ImageGuest, "__enter__", enter)
+    result = bench.run(retries=2)
+    found = cases(result)["anon"]
+    assert (found.relation, found.against) == (Relation.NEW, Against(Tries(0, 1), 0.75))
+    assert f"{ARCH} plain: what failed with the series was not tried as often without it: no memory" in result.notes

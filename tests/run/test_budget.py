@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.events import EventKind
-from harness.model import CommandResult, Outcome, StepTime
+from harness.model import Against, CommandResult, Outcome, StepTime, Tries
 from harness.plan.model import Plan, duration_s
 from harness.report.terminal import summary
 from harness.run import history
@@ -82,6 +82,28 @@ def test_a_failure_is_one_whatever_was_left_out(bench: Bench) -> None:
     assert result.outcome is Outcome.FAIL
     assert any("was not tried again: left out: the budget" in note for note in result.notes)
     assert "baseline tree" in result.left_out
+
+
+def test_base_tries_that_there_is_no_time_for_are_said(bench: Bench) -> None:
+    bench.commit()
+    bench.commit("anon_flakes")
+    # 30 s for the series, 20 for its tries again, 30 for the base, which is not kept where they end too late
+    none = bench.run(budget="75s", retries=2, checks=())
+    why = "what failed with the series was not tried as often without it: left out: the budget of"
+    assert f"{ARCH} plain: {why} 75 s is used up" in none.notes
+    assert cases(none)["anon"].against == Against(Tries(0, 1), 0.75)
+    assert none.left_out == (f"baseline tries {ARCH} plain",)
+    assert none.outcome is Outcome.FAIL
+
+    Clocked.now = 0.0
+    some = bench.run(budget="115s", retries=2, checks=())
+    assert cases(some)["anon"].against == Against(Tries(0, 5), 0.375)
+    assert f"{ARCH} plain: {why} 115 s is used up" in some.notes
+    assert some.left_out == ()
+
+    Clocked.now = 0.0
+    every = bench.run(retries=2, checks=())
+    assert cases(every)["anon"].against == Against(Tries(0, 12), 0.2), "half of them are not kept as all"
 
 
 def test_enough_time_is_as_none(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.events import EventKind
-from harness.model import Outcome, PatchResult, RunResult
+from harness.model import Against, Outcome, PatchResult, Relation, RunResult, Tries
 from harness.report.patches import rows
 from harness.report.terminal import summary
 from harness.run.goal import Goal
@@ -202,3 +202,17 @@ def test_without_a_series_that_is_applied_it_is_refused(bench: Bench, plan: dict
     bench.commit()
     with pytest.raises(UserError, match="no series"):
         bench.run(per_patch=True, **plan)
+
+
+def test_the_base_is_tried_as_often_as_each_patch_was(bench: Bench) -> None:
+    bench.commit("anon_seldom")
+    bench.commit("anon_seldom", "fork_fails")
+    bench.commit("anon_seldom", "fork_fails", text="int two;\n")
+    result = run(bench, 2, retries=2)
+    for suites in (result.per_patch[0].suites, result.suites):
+        found = {case.name: case for suite in suites for case in suite.cases if suite.suite == "faults"}
+        assert (found["fork"].relation, found["fork"].against) == (Relation.NEW, Against(Tries(0, 3), 0.05))
+        assert (found["anon"].relation, found["anon"].against) == (Relation.SAME, Against(Tries(1, 12), 0.371))
+    assert [(blame.number, blame.where) for blame in result.blames] == [(1, f"{TEST}.fork")]
+    assert booted().count("baseline") == 1
+    assert booted().count("tries") == 11, "once for all patches"

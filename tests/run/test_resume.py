@@ -12,7 +12,7 @@ import pytest
 from harness.errors import Cancelled, InputError, UserError
 from harness.events import EventKind
 from harness.host.process import Processes
-from harness.model import CommandResult, Outcome, RunResult
+from harness.model import Against, CommandResult, Outcome, Relation, RunResult, Tries
 from harness.plan.model import Plan
 from harness.run import pipeline, record, registry
 from harness.run.goal import Goal
@@ -132,6 +132,19 @@ def test_no_command_is_asked_twice_in_a_round_that_failed_ones_are_tried_in(benc
     result = job.go(resume=True)
     assert Interrupted.ran == ["anon", "cow", "fork", "anon", "fork"]
     assert [str(case.tries and case.tries.text) for case in cases(result).values()] == ["2 of 2", "None", "2 of 2"]
+
+
+def test_tries_of_the_base_go_on_where_they_were(bench: Bench) -> None:
+    bench.commit("anon_seldom")
+    bench.commit("anon_seldom", text="int one;\n")
+    job = Job(bench, retries=2)
+    job.interrupt(after=3 + 2 + 3 + 5)  # the series, again, the base, and five tries of it
+    assert Interrupted.ran[-7:] == ["cow", "fork", *["anon"] * 5]
+    result = job.go(resume=True)
+    assert Interrupted.ran == ["anon", "cow", "fork", "anon", "anon", "anon", "cow", "fork", *["anon"] * 11]
+    found = cases(result)["anon"]
+    assert (found.tries, found.relation, found.against) == (Tries(1, 3), Relation.SAME, Against(Tries(1, 12), 0.371))
+    assert not list(job.directory.rglob("answers-*"))
 
 
 def test_a_finished_target_starts_no_guest(bench: Bench) -> None:
