@@ -87,12 +87,21 @@ class Mutant:
     message: str
     outcome: Outcome = Outcome.FAIL
     ops: int = 60
+    more: tuple[tuple[str, str], ...] = ()
+    """What stands in for what an ordinary host has not: old and new, in the same source."""
 
 
 CRASH = Outcome.CRASH
 MUTANTS = (
     Mutant("same.unmap", "same.c", "setup = map_area_with_holes", "setup = map_area", "signal 11", CRASH, 4000),
     Mutant("same.forbid", "same.c", "setup = map_area_forbidding", "setup = map_area", "signal 11", CRASH, 4000),
+    Mutant("same.discard", "same.c", "return madvise(range->start, range->size, MADV_DONTNEED)", "return "
+           "range->start[64] = 1, 0", "raced page", Outcome.FAIL, 2000),
+    Mutant("same.protect", "same.c", "return mprotect(range->start, range->size, PROT_RW)", "return "
+           "madvise(range->start, range->size, MADV_DONTNEED)", "touched page", Outcome.FAIL, 2000),
+    Mutant("near.unmap", "near.c", "if (munmap(range.start, range.size))", "if (madvise(range.start - run->page_size, "
+           "run->page_size, MADV_DONTNEED) ||\n\t\t    munmap(range.start, range.size))", "touched page", Outcome.FAIL,
+           2000),
     Mutant("near.merge", "near.c", "munmap(gap.start, gap.size)", "madvise(gap.start, gap.size, 0)", "mmap at page"),
     Mutant("near.protect", "near.c", "if (mprotect(range.start, range.size, prot))", "if (madvise(range.start, "
            "range.size, MADV_DONTNEED))", "filled page"),
@@ -105,6 +114,26 @@ MUTANTS = (
     Mutant("reuse", "reuse.c", "alive(run);", "alive(run); vma_at(run, nr)[64] = 1;", "in a process: raced page"),
     Mutant("uffd.copy", "uffd.c", "fill_page(run, worker->buffer, n);", "fill_page(run, worker->buffer, n + 1);",
            "filled page"),
+    Mutant("uffd.zero", "uffd.c", "return ioctl(run->fd, UFFDIO_ZEROPAGE", "return n % 2 ? copy_page(worker, n) : "
+           "ioctl(run->fd, UFFDIO_ZEROPAGE", "is not what was brought"),
+    Mutant("uffd.move", "uffd.c", "error = ioctl(run->fd, IOCTL_MOVE, &request);", "error = request.mode ? -1 : "
+           "copy_page(worker, n);", "is still where it was moved from"),
+    Mutant("storm", "same.c", "return mprotect(range->start, range->size, prot);", "return mprotect(range->start, "
+           "range->size, prot) ||\n\t       madvise(range->start, range->size, MADV_DONTNEED);", "touched page",
+           Outcome.FAIL, 2000),
+    Mutant("name", "maps.c", "which < NAMES ? names[which] : NULL", 'which < NAMES ? "hazards-eeeee" : NULL',
+           "/proc/self/maps says"),
+    Mutant("no-memory", "refuse.c", "if (good && change->apply(page_at(run, state.victim, MIDDLE),\n\t\t\t\t  "
+           "run->page_size))\n\t\terror = errno;", "if (good && change->name && !madvise(page_at(run, state.victim, "
+           "MIDDLE),\n\t\t\t\t  run->page_size, MADV_DONTNEED))\n\t\terror = ENOMEM;", "filled page 4", more=(
+               ("if (!run->opt.own_machine)", "if (run->opt.own_machine)"),
+               ('access("/proc/self/make-it-fail"', 'access("/dev/null"'),
+               ('open("/proc/thread-self/make-it-fail"', 'open("/dev/null"'),
+               ('#define FAILSLAB "/sys/kernel/debug/failslab/"', '#define FAILSLAB "/dev/null" "\\0"'),
+           )),
+    Mutant("lock-stat", "kernel.c", 'fopen("/proc/lock_stat", "r")', 'fopen("/proc/stat", "r")', "/proc/lock_stat has "
+           "nothing of vm_lock"),
+    Mutant("slab", "kernel.c", "value[i] < 0)", "(value[i] *= i == 2 ? 8 : 1) < 0)", "do not fit into"),
     Mutant("maps", "maps.c", 'strncmp(prot, "rw", 2)', 'strncmp(prot, "rwx", 3)', "/proc/self/maps says"),
     Mutant("map-count", "refuse.c", "return munmap(middle, size);", "return madvise(middle, size, MADV_DONTNEED);",
            "munmap got beyond vm.max_map_count"),
@@ -140,7 +169,14 @@ MUTANTS = (
     Mutant("sealed", "seal.c", "errno != EPERM", "errno != EINVAL", "munmap up to a sealed page: Operation not"),
 )  # fmt: skip
 
-NEED_RIGHTS = ("uffd.copy", "uffd.within", "uffd.refuse", "query", "ambush.query", "sealed", "map-count")
+NEED_RIGHTS = (
+    "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "query", "ambush.query", "sealed", "map-count",
+    "name", "slab",
+)  # fmt: skip
+
+
+def test_every_workload_has_such_a_mutant() -> None:
+    assert {mutant.workload for mutant in MUTANTS} == {workload.name for workload in WORKLOADS}
 
 
 @pytest.mark.slow
@@ -151,8 +187,10 @@ def test_what_a_broken_kernel_would_do_is_found(
     shutil.copytree(sources_of("hazards").parent, tmp_path / "programs")
     sources = tmp_path / "programs" / "hazards"
     text = (sources / mutant.source).read_text()
-    assert mutant.old in text
-    (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))
+    for old, new in ((mutant.old, mutant.new), *mutant.more):
+        assert old in text
+        text = text.replace(old, new)
+    (sources / mutant.source).write_text(text)
     program = build_program("hazards", native(), processes=processes, cache=cache, sources=sources)
     case = performed(processes, program, mutant.workload, "--ops", str(mutant.ops))
     if mutant.workload in NEED_RIGHTS and case.outcome is Outcome.SKIP:
