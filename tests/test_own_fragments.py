@@ -17,6 +17,7 @@ from harness.plan.profiles import registered_profiles, resolve_profiles
 # Symbols that a supported tree or architecture lacks; docs/kconfigs.md says which.
 OPTIONAL = {
     "ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST", "SLUB_RCU_DEBUG", "NUMA_EMU",
+    "SCHED_DEBUG",
     "VMA_CHECK", "VMA_CHECK_DELAY", "VMA_CHECK_FAIL",
 }  # fmt: skip
 
@@ -67,7 +68,7 @@ def test_what_the_profiles_are_known_by(arch: Arch) -> None:
     for name, symbols in (
         ("kasan", {"KASAN_GENERIC", "SLUB_RCU_DEBUG"}),
         ("kcsan", {"KCSAN"}),
-        ("numa", {"NUMA_BALANCING"}),
+        ("numa", {"NUMA_BALANCING", "SLUB_DEBUG"}),
         ("preempt-rt", {"PREEMPT_RT"}),
     ):
         assert values(name, symbols | CHECKS) == {"y"}
@@ -79,7 +80,7 @@ def test_what_the_profiles_ask_of_their_guests() -> None:
     assert {name for name, profile in PROFILES.items() if profile.arch != tuple(Arch)} == {"up"}
     assert (PROFILES["up"].arch, PROFILES["up"].smp) == ((Arch.X86_64,), 1)  # arm64 knows no kernel without SMP
     assert requests("up", Arch.X86_64)["PROVE_LOCKING"].value == "y"
-    assert PROFILES["numa"].nodes == 2
+    assert (PROFILES["numa"].nodes, PROFILES["numa"].cmdline) == (2, "slab_debug=FZP,kmalloc-64,kmalloc-128")
     assert {name for name, profile in PROFILES.items() if profile.memory} == {"kasan"}
 
 

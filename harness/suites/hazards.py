@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.model import Arch, Case, Command, CommandResult, Payload, PayloadFile
+from harness.model import Arch, Case, Command, CommandResult, Outcome, Payload, PayloadFile
 from harness.suites import reported
 
 GUEST_PROGRAM = "/vmaharness/bin/hazards"
@@ -31,6 +31,7 @@ class Workload:
     by_vma_lock: bool = True
     alone: bool = False
     single: bool = False  # nothing in it depends on a number of threads
+    proof: str = ""  # a metric without which nothing of what it is about has happened
     exact_ops: int = 0  # --ops in exact guests, where one CPU runs at a time; 0: the program's own number
 
 
@@ -75,6 +76,7 @@ WORKLOADS = (
     Workload("uffd.within", by_vma_lock=False),  # moves, no faults
     Workload("query"),
     Workload("sealed"),
+    Workload("numab", proof="numa_pte_updates", exact_ops=15),
 )
 
 
@@ -108,7 +110,16 @@ class HazardsSuite:
 
     def parse(self, command: Command, result: CommandResult) -> tuple[Case, ...]:
         """A case for each one of the command; it passes on a sound report of contents, metrics and locks alone."""
-        return reported.cases(self.name, command, result, least_share=LEAST_SHARE)
+        proof = next((workload.proof for workload in WORKLOADS if workload.name == command.argv[1]), "")
+        found = reported.cases(self.name, command, result, least_share=LEAST_SHARE)
+        return tuple(_proven(case, proof) if proof else case for case in found)
+
+
+def _proven(case: Case, proof: str) -> Case:
+    """Passed only if that metric says that it came to something."""
+    if case.outcome is not Outcome.PASS or any(metric.name == proof and metric.value >= 1 for metric in case.metrics):
+        return case
+    return replace(case, outcome=Outcome.NOT_EXERCISED, message=f"{proof} did not grow")
 
 
 def payload(program: Path) -> Payload:

@@ -104,6 +104,20 @@ def test_outcomes(stdout: str, exit_code: int, outcome: Outcome, message: str) -
     assert message in found.message
 
 
+@pytest.mark.parametrize(
+    ("updates", "outcome", "message"),
+    [("12.000", Outcome.PASS, ""), ("0.000", Outcome.NOT_EXERCISED, "numa_pte_updates did not grow")],
+)
+def test_a_case_about_what_did_not_happen_is_not_exercised(updates: str, outcome: Outcome, message: str) -> None:
+    """NUMA balancing that never scanned: no defect could have shown."""
+    line = f"# metric numa_pte_updates {updates} events 9\n"
+    text = GOOD.replace("near.merge.2", "numab.2").replace("ok 1", f"{line}ok 1")
+    found = case(text, command="numab.2")
+    assert (found.outcome, found.message) == (outcome, message)
+    failed = case(text.replace("ok 1 - numab.2", "not ok 1 - numab.2 # why"), 1, command="numab.2")
+    assert (failed.outcome, failed.message) == (Outcome.FAIL, "why")
+
+
 def test_faults_that_cannot_take_vma_locks_need_none() -> None:
     text = GOOD.replace("near.merge.2", "stack.2").replace("3289.000", "0.000")
     assert case(text, command="stack.2").outcome is Outcome.PASS

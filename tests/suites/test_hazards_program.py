@@ -17,7 +17,7 @@ from harness.suites.programs import build_program, sources_of
 
 NOT_ON_EVERY_HOST = (
     "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "name", "map-count", "no-memory", "lock-stat",
-    "slab", "query", "sealed",
+    "slab", "query", "sealed", "numab",
 )  # fmt: skip
 """What a host's kernel, or the rights we have there, may not allow."""
 
@@ -130,6 +130,14 @@ MUTANTS = (
                ('access("/proc/self/make-it-fail"', 'access("/dev/null"'),
                ('open("/proc/thread-self/make-it-fail"', 'open("/dev/null"'),
                ('#define FAILSLAB "/sys/kernel/debug/failslab/"', '#define FAILSLAB "/dev/null" "\\0"'),
+           )),
+    Mutant("numab", "numab.c", "await_scan(run);\n\tbegin = now_ns();", "await_scan(run);\n\tbegin = now_ns();\n\t"
+           "madvise(gap, run->page_size, MADV_DONTNEED);", "filled page", more=(
+               ("if (!run->opt.own_machine)", "if (run->opt.own_machine)"),
+               ('#define SWITCH "/proc/sys/kernel/numa_balancing"', '#define SWITCH "/dev/null"'),
+               ('#define SCAN "/sys/kernel/debug/sched/numa_balancing/"', '#define SCAN "/dev/null" "\\0"'),
+               ('"numa_pte_updates"', '"pgfault"'), ('"numa_hint_faults"', '"pgfault"'),
+               ('"numa_pages_migrated"', '"pgfault"'),
            )),
     Mutant("lock-stat", "kernel.c", 'fopen("/proc/lock_stat", "r")', 'fopen("/proc/stat", "r")', "/proc/lock_stat has "
            "nothing of vm_lock"),

@@ -151,6 +151,7 @@ void measure_counters(struct measure measures[VMSTAT_NR]);
 
 /* vmstat.c */
 void vmstat_read(struct vmstat *into);
+bool vmstat_value(const char *name, uint64_t *value);
 void vmstat_add(struct vmstat *sum, const struct vmstat *before,
 		const struct vmstat *after);
 

@@ -30,18 +30,17 @@ static bool find_value(const char *text, const char *name, uint64_t *value)
 	return false;
 }
 
-void vmstat_read(struct vmstat *into)
+/* All of /proc/vmstat, to be read by one thread at a time; NULL: not there. */
+static const char *read_text(void)
 {
 	static char text[1 << 16];
 	size_t have = 0;
 	ssize_t got;
-	size_t i;
 	int fd;
 
-	into->there = false;
 	fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return NULL;
 	while (have < sizeof(text) - 1) {
 		got = read(fd, text + have, sizeof(text) - 1 - have);
 		if (got <= 0)
@@ -50,8 +49,25 @@ void vmstat_read(struct vmstat *into)
 	}
 	close(fd);
 	text[have] = '\0';
+	return text;
+}
 
-	into->there = true;
+/* Any counter by its name; false if the kernel has it not. */
+bool vmstat_value(const char *name, uint64_t *value)
+{
+	const char *text = read_text();
+
+	return text && find_value(text, name, value);
+}
+
+void vmstat_read(struct vmstat *into)
+{
+	const char *text = read_text();
+	size_t i;
+
+	into->there = text;
+	if (!text)
+		return;
 	for (i = 0; i < VMSTAT_NR; i++)
 		if (!find_value(text, vmstat_names[i], &into->value[i]))
 			into->there = false;

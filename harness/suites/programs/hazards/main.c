@@ -26,6 +26,7 @@ extern const struct workload same_unmap, same_discard, same_protect,
 	lock_stat, slab, ambush_protect, ambush_unmap, ambush_near, ambush_maps,
 	ambush_query, move_last, fork_last, fork_flags, flags, uffd_refuse,
 	kill_fork, uffd_within, query, sealed;
+extern const struct workload numab;
 
 const struct workload *const workloads[] = {
 	&same_unmap, &same_discard, &same_protect, &same_forbid, &near_unmap,
@@ -36,6 +37,7 @@ const struct workload *const workloads[] = {
 	&storm,
 	&maps, &naming, &map_count, &no_memory, &pointers, &stack, &lock_stat,
 	&slab, &kill_fork, &uffd_within, &query, &sealed,
+	&numab,
 };
 
 const size_t nr_workloads = ARRAY_SIZE(workloads);
