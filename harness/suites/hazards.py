@@ -20,6 +20,9 @@ LEAST_SHARE = 0.05
 Writers are busy all the time, so that many faults fall back; the number only tells "never" from "sometimes".
 """
 
+CROWD = 16
+"""Threads of a case with more readers of one VMA than there are CPUs: those that are preempted with its lock add up."""
+
 _TIMEOUT_S = 12.0  # above the program's own 40 s without progress, under emulation
 
 
@@ -31,6 +34,7 @@ class Workload:
     by_vma_lock: bool = True
     alone: bool = False
     single: bool = False  # nothing in it depends on a number of threads
+    crowd: int = 0  # also with CROWD threads, and this --ops
     proof: str = ""  # a metric without which nothing of what it is about has happened
     exact_ops: int = 0  # --ops in exact guests, where one CPU runs at a time; 0: the program's own number
 
@@ -50,7 +54,7 @@ WORKLOADS = (
     Workload("move.last", exact_ops=12),
     Workload("fork.last", exact_ops=12),
     Workload("fork.flags"),
-    Workload("flags"),
+    Workload("flags", crowd=10),
     Workload("ambush.protect", exact_ops=60),
     Workload("ambush.unmap", exact_ops=60),
     Workload("ambush.near", exact_ops=60),
@@ -59,9 +63,10 @@ WORKLOADS = (
     Workload("reuse", alone=True),
     Workload("exit", exact_ops=8),
     Workload("kill"),
-    Workload("uffd.copy", by_vma_lock=False),  # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
+    # handled under the VMA lock, but ends as vma_lock_retry, then mmap_lock
+    Workload("uffd.copy", by_vma_lock=False, crowd=2),
     Workload("uffd.zero", by_vma_lock=False),
-    Workload("uffd.move", by_vma_lock=False),
+    Workload("uffd.move", by_vma_lock=False, crowd=2),
     Workload("uffd.refuse", by_vma_lock=False, single=True),  # one thread, no faults but the first
     Workload("storm", alone=True, exact_ops=40),
     Workload("maps"),
@@ -82,7 +87,7 @@ WORKLOADS = (
 
 @dataclass(frozen=True, slots=True)
 class HazardsSuite:
-    """All workloads with as many faulting threads as CPUs, some also with one."""
+    """All workloads with as many faulting threads as CPUs, some also with one, or with a crowd."""
 
     program: str = GUEST_PROGRAM
     name: str = "hazards"
@@ -95,11 +100,14 @@ class HazardsSuite:
         many = max(2, smp)
         commands = []
         for workload in WORKLOADS:
-            for threads in (1, many) if workload.alone else (1,) if workload.single else (many,):
+            usual = workload.exact_ops if self.seed is not None else 0
+            casts = [(1, usual)] if workload.alone or workload.single else []
+            casts += [] if workload.single else [(many, usual)]
+            casts += [(CROWD, workload.crowd)] if workload.crowd and many < CROWD else []
+            for threads, ops in casts:
                 case = f"{workload.name}.{threads}"
                 own = ("--own-machine",) if self.own_machine else ()
-                fewer = ("--ops", str(workload.exact_ops)) if self.seed is not None and workload.exact_ops else ()
-                options = (*own, *reported.exact_options(self.seed), *fewer)
+                options = (*own, *reported.exact_options(self.seed), *(("--ops", str(ops)) if ops else ()))
                 argv = (self.program, workload.name, "--threads", str(threads), *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)

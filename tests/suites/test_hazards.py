@@ -49,6 +49,14 @@ def test_threads_follow_the_cpus_of_the_guest() -> None:
     assert len(names) == len(set(names)) == len(single) == len(set(single))
 
 
+def test_there_are_more_readers_of_one_vma_than_cpus() -> None:
+    assert {name: command.argv[-2:] for name, command in COMMANDS.items() if name.endswith(".16")} == {
+        "flags.16": ("--ops", "10"), "uffd.copy.16": ("--ops", "2"), "uffd.move.16": ("--ops", "2")
+    }  # fmt: skip
+    large = [command.name for command in SUITE.commands(Arch.ARM64, 16)]
+    assert len(large) == len(set(large))
+
+
 def test_a_machine_that_is_not_ours_is_left_as_it_is() -> None:
     commands = HazardsSuite(own_machine=False).commands(Arch.X86_64, 2)
     assert not any("--own-machine" in command.argv for command in commands)

@@ -12,7 +12,7 @@ from harness.arch import host_arch
 from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, Case, Command, CommandResult, Outcome
-from harness.suites.hazards import WORKLOADS, HazardsSuite
+from harness.suites.hazards import CROWD, WORKLOADS, HazardsSuite
 from harness.suites.programs import build_program, sources_of
 
 NOT_ON_EVERY_HOST = (
@@ -38,15 +38,16 @@ def run(processes: Processes, program: Path, *arguments: str) -> Completed:
     return processes.run([program, *arguments], deadline_s=60)
 
 
-def command_of(suite: HazardsSuite, workload: str) -> Command:
-    """The last one: that with more threads, where there are two."""
-    return [one for one in suite.commands(native(), 2) if one.argv[1] == workload][-1]
+def command_of(suite: HazardsSuite, workload: str, threads: int) -> Command:
+    """That with so many threads, where there are several."""
+    mine = [one for one in suite.commands(native(), 2) if one.argv[1] == workload]
+    return next((one for one in mine if one.argv[3] == str(threads)), mine[0])
 
 
-def performed(processes: Processes, program: Path, workload: str, *arguments: str) -> Case:
+def performed(processes: Processes, program: Path, workload: str, *arguments: str, threads: int = 2) -> Case:
     """The host is not ours: its settings stay as they are."""
     suite = HazardsSuite(program=str(program), own_machine=False)
-    command = command_of(suite, workload)
+    command = command_of(suite, workload, threads)
     done = run(processes, program, *command.argv[1:], *arguments)
     assert not done.timed_out
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
@@ -59,6 +60,12 @@ def test_every_workload_on_this_kernel(workload: str, program: Path, processes: 
     allowed = (Outcome.PASS, Outcome.SKIP) if workload in NOT_ON_EVERY_HOST else (Outcome.PASS,)
     assert case.outcome in allowed, f"{case.message}\n{case.detail}"
     assert case.outcome is Outcome.SKIP or case.metrics
+
+
+@pytest.mark.parametrize("workload", [workload.name for workload in WORKLOADS if workload.crowd])
+def test_a_crowd_on_this_kernel(workload: str, program: Path, processes: Processes) -> None:
+    case = performed(processes, program, workload, threads=CROWD)
+    assert case.outcome in (Outcome.PASS, Outcome.SKIP), f"{case.message}\n{case.detail}"
 
 
 @pytest.mark.parametrize("workload", ["same.unmap", "near.merge", "fork", "exit"])
