@@ -82,6 +82,7 @@ WORKLOADS = (
     Workload("query"),
     Workload("sealed"),
     Workload("numab", proof="numa_pte_updates", exact_ops=15),
+    Workload("guard"),
 )
 
 

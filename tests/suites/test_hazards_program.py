@@ -17,7 +17,7 @@ from harness.suites.programs import build_program, sources_of
 
 NOT_ON_EVERY_HOST = (
     "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "name", "map-count", "no-memory", "lock-stat",
-    "slab", "query", "sealed", "numab",
+    "slab", "query", "sealed", "numab", "guard",
 )  # fmt: skip
 """What a host's kernel, or the rights we have there, may not allow."""
 
@@ -138,6 +138,10 @@ MUTANTS = (
                ('open("/proc/thread-self/make-it-fail"', 'open("/dev/null"'),
                ('#define FAILSLAB "/sys/kernel/debug/failslab/"', '#define FAILSLAB "/dev/null" "\\0"'),
            )),
+    Mutant("guard", "guard.c", "if (madvise(range.start, range.size, MADV_GUARD_INSTALL))", "if (madvise(range.start, "
+           "range.size, MADV_DONTNEED))", "can be read although it is guarded"),
+    Mutant("guard", "guard.c", "if (madvise(range.start, range.size, MADV_GUARD_REMOVE))", "if (madvise(range.start, "
+           "range.size - run->page_size, MADV_GUARD_REMOVE))", "is refused although it is not guarded"),
     Mutant("numab", "numab.c", "await_scan(run);\n\tbegin = now_ns();", "await_scan(run);\n\tbegin = now_ns();\n\t"
            "madvise(gap, run->page_size, MADV_DONTNEED);", "filled page", more=(
                ("if (!run->opt.own_machine)", "if (run->opt.own_machine)"),
@@ -186,7 +190,7 @@ MUTANTS = (
 
 NEED_RIGHTS = (
     "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "query", "ambush.query", "sealed", "map-count",
-    "name", "slab",
+    "name", "slab", "guard",
 )  # fmt: skip
 
 

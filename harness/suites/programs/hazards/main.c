@@ -25,8 +25,7 @@ extern const struct workload same_unmap, same_discard, same_protect,
 	uffd_move, storm, maps, naming, map_count, no_memory, pointers, stack,
 	lock_stat, slab, ambush_protect, ambush_unmap, ambush_near, ambush_maps,
 	ambush_query, move_last, fork_last, fork_flags, flags, uffd_refuse,
-	kill_fork, uffd_within, query, sealed;
-extern const struct workload numab;
+	kill_fork, uffd_within, query, sealed, numab, guard;
 
 const struct workload *const workloads[] = {
 	&same_unmap, &same_discard, &same_protect, &same_forbid, &near_unmap,
@@ -34,10 +33,9 @@ const struct workload *const workloads[] = {
 	&move_last, &fork_last, &fork_flags, &flags, &ambush_protect,
 	&ambush_unmap, &ambush_near, &ambush_maps, &ambush_query, &reuse,
 	&leaving, &killed, &uffd_copy, &uffd_zero, &uffd_move, &uffd_refuse,
-	&storm,
-	&maps, &naming, &map_count, &no_memory, &pointers, &stack, &lock_stat,
-	&slab, &kill_fork, &uffd_within, &query, &sealed,
-	&numab,
+	&storm, &maps, &naming, &map_count, &no_memory, &pointers, &stack,
+	&lock_stat, &slab, &kill_fork, &uffd_within, &query, &sealed, &numab,
+	&guard,
 };
 
 const size_t nr_workloads = ARRAY_SIZE(workloads);
