@@ -150,9 +150,9 @@ MUTANTS = (
                ('"numa_pte_updates"', '"pgfault"'), ('"numa_hint_faults"', '"pgfault"'),
                ('"numa_pages_migrated"', '"pgfault"'),
            )),
-    Mutant("lock-stat", "kernel.c", 'fopen("/proc/lock_stat", "r")', 'fopen("/proc/stat", "r")', "/proc/lock_stat has "
-           "nothing of vm_lock"),
-    Mutant("slab", "kernel.c", "value[i] < 0)", "(value[i] *= i == 2 ? 8 : 1) < 0)", "do not fit into"),
+    Mutant("lock-stat", "lockstat.c", '#define LOCK_STAT "/proc/lock_stat"', '#define LOCK_STAT "/proc/stat"',
+           "/proc/lock_stat has nothing of vm_lock"),
+    Mutant("slab", "slab.c", "value[i] < 0)", "(value[i] *= i == 2 ? 8 : 1) < 0)", "do not fit into"),
     Mutant("maps", "maps.c", 'strncmp(prot, "rw", 2)', 'strncmp(prot, "rwx", 3)', "/proc/self/maps says"),
     Mutant("map-count", "refuse.c", "return munmap(middle, size);", "return madvise(middle, size, MADV_DONTNEED);",
            "munmap got beyond vm.max_map_count"),
@@ -216,6 +216,93 @@ def test_what_a_broken_kernel_would_do_is_found(
         pytest.skip(case.message)
     assert case.outcome is mutant.outcome, case
     assert mutant.message in case.message
+
+
+LOCK_STAT = """0lock_stat version 0.4
+-----------------------------------------
+                              class name    con-bounces    contentions   waittime-min   waittime-max waittime-total
+-----------------------------------------
+
+                         &mm->mmap_lock-W:             3              5           0.1           9.0          12.0           2.4              7           1234           0.1           9.0          99.0           0.1
+                         &mm->mmap_lock-R:             0              0           0.0           0.0           0.0           0.0              7             12           0.1           9.0          99.0           0.1
+                         ----------------
+                         &mm->mmap_lock              5          [<00000000aaaaaaaa>] do_user_addr_fault+0x1/0x2
+                         ----------------
+                         &mm->mmap_lock              5          [<00000000aaaaaaaa>] do_user_addr_fault+0x1/0x2
+
+.........................................
+                     &vma->vm_lock->lock-W:             3              5           0.1           9.0          12.0           2.4              7           1234           0.1           9.0          99.0           0.1
+                     &vma->vm_lock->lock-R:             0              0           0.0           0.0           0.0           0.0              7             12           0.1           9.0          99.0           0.1
+                     ---------------------
+                     &vma->vm_lock->lock              4          [<00000000bbbbbbbb>] mprotect_fixup+0xaa/0x200
+                     &vma->vm_lock->lock              1          [<00000000cccccccc>] WAITER+0x10/0x20
+                     ---------------------
+                     &vma->vm_lock->lock              5          [<00000000dddddddd>] dup_mmap+0x1/0x2
+
+.........................................
+                                rcu_node_0:             0              0           0.0           0.0           0.0           0.0              7             12           0.1           9.0          99.0           0.1
+"""  # noqa: E501
+"""As kernel/locking/lockdep_proc.c writes it; the first character is what clearing it overwrites."""
+
+KALLSYMS = """ffffffff81000000 T _stext
+ffffffff81100000 t do_user_addr_fault
+ffffffff81110000 t vma_start_write
+ffffffff81200000 T dup_mmap
+ffffffff81300000 T filemap_fault
+ffffffff81310000 t mprotect_fixup
+ffffffff81320000 t vma_start_write
+ffffffff81400000 T filp_close
+ffffffff81410000 D vfs_open
+ffffffff81500000 T down_write
+"""
+
+
+@pytest.fixture(scope="module")
+def of_locks(shared_cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A program that reads what we write, and where."""
+    place = tmp_path_factory.mktemp("locks")
+    shutil.copytree(sources_of("hazards").parent, place / "programs")
+    source = place / "programs" / "hazards" / "lockstat.c"
+    text = source.read_text()
+    for old, new in (
+        ('LOCK_STAT "/proc/lock_stat"', f'LOCK_STAT "{place}/lock_stat"'),
+        ('KALLSYMS "/proc/kallsyms"', f'KALLSYMS "{place}/kallsyms"'),
+        ('change_setting("/proc/sys/kernel/lock_stat"', 'change_setting("/dev/null"'),
+        ("if (run->opt.own_machine)", "if (!run->opt.own_machine)"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    source.write_text(text)
+    with Processes() as processes:
+        built = build_program("hazards", native(), processes=processes, cache=shared_cache, sources=source.parent)
+    return built, place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("waiter", "kallsyms", "outcome", "message"),
+    [
+        ("vma_start_write", KALLSYMS, Outcome.PASS, ""),  # an inline function that was not inlined, in mm/ too
+        ("exit_mmap.cold", KALLSYMS, Outcome.PASS, ""),
+        ("down_write", KALLSYMS, Outcome.FAIL, "down_write waited for a VMA lock, and is not in mm/"),
+        ("dup_mmap", KALLSYMS, Outcome.FAIL, "dup_mmap waited"),
+        ("0xffffffff81234567", KALLSYMS, Outcome.FAIL, "0xffffffff81234567 waited"),
+        ("down_write", "0000000000000000 T filemap_fault\n0000000000000000 T filp_close\n", Outcome.PASS, ""),
+        ("down_write", "", Outcome.PASS, ""),
+    ],
+)
+def test_who_waits_for_vma_locks_is_in_mm(
+    waiter: str, kallsyms: str, outcome: Outcome, message: str, of_locks: tuple[Path, Path], processes: Processes
+) -> None:
+    program, place = of_locks
+    (place / "lock_stat").write_text(LOCK_STAT.replace("WAITER", waiter))
+    (place / "kallsyms").write_text(kallsyms)
+    case = performed(processes, program, "lock-stat", "--ops", "8")
+    assert case.outcome is outcome, case
+    assert message in case.message
+    if outcome is Outcome.PASS:
+        values = {metric.name: metric.value for metric in case.metrics}
+        assert (values["vm_lock_points"], values["vm_lock_acquisitions"]) == (2, 1246)
 
 
 @pytest.mark.slow
