@@ -17,7 +17,7 @@ from harness.plan.profiles import registered_profiles, resolve_profiles
 # Symbols that a supported tree or architecture lacks; docs/kconfigs.md says which.
 OPTIONAL = {
     "ARM64_USE_LSE_ATOMICS", "CPU_SUP_INTEL", "KVM_GUEST", "SLUB_RCU_DEBUG", "NUMA_EMU",
-    "SCHED_DEBUG",
+    "SCHED_DEBUG", "NUMA_MIGRATION",
     "VMA_CHECK", "VMA_CHECK_DELAY", "VMA_CHECK_FAIL",
 }  # fmt: skip
 
