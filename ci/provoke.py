@@ -82,6 +82,7 @@ class Provoker:
             plan, directory=self._cache.scratch("provoke"), goal=Goal.BUILD, processes=self._processes,
             cache=self._cache, emit=emit,
         )  # fmt: skip
+        steps.add_targets()
         try:
             steps.graph.run()
         finally:
