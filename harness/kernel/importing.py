@@ -8,16 +8,18 @@ what is done with the tree.
 from __future__ import annotations
 
 import fcntl
+import io
 import os
+import select
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from harness.errors import MissingTool, UserError
-from harness.host.process import Child, Processes
+from harness.host.process import Child, Processes, Stop
 from harness.kernel.git import make_repository
 from harness.kernel.packing import Pack, Tree
 
@@ -58,7 +60,7 @@ def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
             read, write = os.pipe()
             with suppress(OSError):  # by default both sides wait for each other every 64 KiB
                 fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _BUFFER)
-            source = stack.enter_context(os.fdopen(read, "rb", _BUFFER))
+            source = stack.enter_context(io.BufferedReader(_Pipe(read, processes.stop), _BUFFER))
             unpacker = processes.spawn([*tool[0], "-dc", tarball], stdout=write)
             stack.callback(processes.forget, unpacker)
             os.close(write)
@@ -71,6 +73,7 @@ def import_tarball(tarball: Path, repo: Path, *, processes: Processes) -> str:
         except tarfile.TarError as error:
             raise _damaged(tarball, unpacker, tool, str(error)) from error
         if unpacker is not None and unpacker.wait(60, processes.stop) != 0:
+            processes.stop.check()
             raise _damaged(tarball, unpacker, tool, "the decompressor reports an error")
     return commit
 
@@ -91,6 +94,29 @@ def _damaged(tarball: Path, unpacker: Child | None, tool: tuple[tuple[str, ...],
     if unpacker is not None and tool is not None and unpacker.wait(1) == 127:
         return MissingTool(tool[0][0], tool[1])
     return UserError(f"{tarball} is no tarball, or is damaged", detail=words)
+
+
+class _Pipe(io.RawIOBase):
+    """The reading end of a pipe; a stop ends the waiting for a program that writes nothing, with Cancelled."""
+
+    def __init__(self, fd: int, stop: Stop) -> None:
+        self._fd, self._stop = fd, stop
+        self._poll = select.poll()
+        for one in (fd, stop.fileno()):
+            self._poll.register(one, select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._poll.poll()
+        self._stop.check()
+        return os.readv(self._fd, [memoryview(buffer)])
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
 
 
 class _Forward:
