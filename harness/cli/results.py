@@ -6,10 +6,12 @@ Knows names of files, not what is in them.
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +28,8 @@ OURS = (
     "bisect.json", "bisect.jsonl", "bisect.git", "bisect-probes", "culprit.patch",
 )  # fmt: skip
 """What an earlier run may have left, and the next one may remove.  Anything else stays."""
+
+_DRAFT = re.compile(r"\..+\.\d{1,10}")
 
 
 @contextmanager
@@ -46,6 +50,8 @@ def result_directory(out: str | None, *, cwd: Path, now: datetime, resume: bool 
     with mark:
         if not _lock(mark):
             raise UserError(f"another run is writing to {path}", fix="choose another --out")
+        for draft in _drafts(path):
+            draft.unlink()
         if not resume:
             _clear(path)
         try:
@@ -83,6 +89,12 @@ def _check(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()}
     if names and not names & {MARK, "results.json", "mutants.json"}:
         raise UserError(f"{path} has files, and none are of an earlier run", fix="choose a new or empty --out")
+
+
+def _drafts(path: Path) -> list[Path]:
+    """Files that a run was killed in the middle of writing (`harness.report.files.write_atomic`); ours are locked."""
+    found = (entry for entry in path.rglob(".*") if _DRAFT.fullmatch(entry.name) and entry.is_file())
+    return [entry for entry in found if any(fnmatch(entry.stem[1:], pattern) for pattern in OURS)]
 
 
 def _clear(path: Path) -> None:

@@ -57,6 +57,20 @@ def test_every_file_of_a_run_makes_place(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in layout.directory.iterdir()) == [MARK, "results.json"]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_killed_run_was_writing_goes(tmp_path: Path, resume: bool) -> None:
+    out = tmp_path / "out"
+    _run(out, tmp_path)
+    kept = [".notes.txt.1", ".results.json.old"] + ["baseline/.mine.2"] * resume
+    (out / "baseline").mkdir()
+    for name in (".results.json.4711", ".console-arm64-lockdep.log.1", "baseline/.answers-x.json.2", *kept):
+        (out / name).write_text("half")
+    (out / "baseline/.mine.2").write_text("mine")
+    with result_directory(str(out), cwd=tmp_path, now=NOW, resume=resume):
+        left = {str(path.relative_to(out)) for path in out.rglob(".*")}
+    assert left == {MARK, *kept}
+
+
 def test_results_that_were_copied_without_the_mark_count_too(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text("old")
     assert _run(tmp_path, tmp_path) == tmp_path
