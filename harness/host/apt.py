@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.arch import ARCHES
 from harness.errors import InfraError, MissingTool, UserError
@@ -27,6 +28,7 @@ LISTS_FRESH_S = 24 * 3600.0
 """How long package lists are believed before they are fetched again."""
 
 _MIRROR = "http://deb.debian.org/debian"
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POCKETS: dict[str, tuple[str, ...]] = {
     "bookworm": ("bookworm", "bookworm-updates", "bookworm-security"),
@@ -133,7 +135,7 @@ class DebianArchive:
             fetched = self._apt(arch, "apt-get", "download", *names, cwd=into)
             if not fetched.ok:
                 raise InfraError(
-                    f"cannot fetch {what} ({arch}) from Debian's archive",
+                    f"cannot fetch {what} ({arch}) from Debian's archive at {self._hosts()}",
                     fix="check the network; what is in the cache already needs none",
                     detail=fetched.words,
                 )
@@ -200,10 +202,18 @@ class DebianArchive:
             else:
                 remove_tree(root)
                 raise InfraError(
-                    "Debian's archive cannot be reached, and nothing of it is in the cache",
-                    fix="check the network and /etc/apt/sources.list, or give a kernel tree with --tree PATH",
+                    f"Debian's archive at {self._hosts()} cannot be reached, and nothing of {self.suite} ({arch}) is in "
+                    "the cache",
+                    fix="check the network and the mirror in /etc/apt/sources.list; without them it takes --tree PATH "
+                    "and a cache that has the guests' packages",
                     detail=updated.words,
                 )
+
+    @staticmethod
+    def _hosts() -> str:
+        """Where packages come from, for people."""
+        hosts = (urlsplit(mirror).hostname or mirror for mirror in find_mirrors(host_sources()))
+        return " and ".join(dict.fromkeys(hosts))
 
     def _configure(self, root: Path, arch: str) -> None:
         main, security = find_mirrors(host_sources())
@@ -238,7 +248,7 @@ class DebianArchive:
             "Dir::Log": str(root),
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(root)}
+        env = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": str(root)}
         done = self._processes.run([argv[0], *words, *argv[1:]], cwd=cwd, env=env, deadline_s=1800)
         if done.exit_code == 127:
             raise MissingTool(argv[0], "apt")

@@ -250,7 +250,9 @@ class Graph:
             )
             self._emit(event)
         elif not isinstance(fatal, Cancelled):
-            self._emit(Event(EventKind.FAILED, node.name, str(node.error or fatal), node.seconds))
+            # One that ends the run is said with all that belongs to it at its end.
+            fix = f"\nfix: {node.error.fix}" if fatal is None and node.error is not None and node.error.fix else ""
+            self._emit(Event(EventKind.FAILED, node.name, f"{node.error or fatal}{fix}", node.seconds))
         with self._changed:
             node.state = state
             if fatal is not None and (self._fatal is None or isinstance(self._fatal, Cancelled)):

@@ -30,9 +30,8 @@ def stage_case(suite: str, node: Node[Any]) -> Case | None:
         return Case(suite, node.name.replace(" ", "-"), Outcome.PASS, node.seconds)
     if node.error is None:
         return None
-    detail = "\n".join(part for part in (node.error.detail, node.error.fix) if part)
     outcome = Outcome.NOT_RUN if isinstance(node.error, LeftOut) else Outcome.ERROR
-    return Case(suite, node.name.replace(" ", "-"), outcome, node.seconds, node.error.what, detail)
+    return Case(suite, node.name.replace(" ", "-"), outcome, node.seconds, node.error.what, _detail(node.error))
 
 
 def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
@@ -54,8 +53,13 @@ def checker_cases(node: Node[AppliedTree]) -> tuple[Case, ...]:
 
 def no_result(suite: str, name: str, error: HarnessError | None) -> Case:
     outcome = Outcome.NOT_RUN if error is None or isinstance(error, Cancelled | LeftOut) else Outcome.ERROR
-    what, detail = ("the run ended before", "") if error is None else (error.what, error.detail)
+    what, detail = ("the run ended before", "") if error is None else (error.what, _detail(error))
     return Case(suite, name, outcome, message=what, detail=detail)
+
+
+def _detail(error: HarnessError) -> str:
+    """The other program's words, and what to do."""
+    return "\n".join(part for part in (error.detail, error.fix and f"fix: {error.fix}") if part)
 
 
 def left_out(nodes: Sequence[Node[Any]], targets: Sequence[Target]) -> tuple[str, ...]:

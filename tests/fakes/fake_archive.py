@@ -29,10 +29,10 @@ cp -R "FILES/${name%%_*}/." "$3"
 _UNREACHABLE = """\
 #!/bin/sh
 for word; do case $word in Dir::Etc::sourcelist=*) list=${word#*=} ;; esac; done
-while read -r _ _ uri suite _; do
+sed 's/ signed-by=[^]]*//' "$list" | while read -r _ _ uri suite _; do
     host=${uri#*//}
     echo "E: Failed to fetch $uri/dists/$suite/InRelease  Could not resolve '${host%%/*}'"
-done <"$list" >&2
+done >&2
 exit 100
 """
 

@@ -37,11 +37,11 @@ def test_an_unknown_suite_is_the_users_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt")
 def test_without_a_network_it_says_what_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apt, "find_mirrors", lambda _: ("http://127.0.0.1:9/debian", "http://127.0.0.1:9/security"))
+    monkeypatch.setattr(apt, "find_mirrors", lambda _: ("http://127.0.0.1:9/debian", "http://127.0.0.2:9/security"))
     with (
         Processes() as processes,
         Cache(tmp_path / "cache") as cache,
-        pytest.raises(InfraError, match="cannot be reached, and nothing of it is in the cache") as caught,
+        pytest.raises(InfraError, match="at 127.0.0.1 and 127.0.0.2 cannot be reached, and nothing of") as caught,
     ):
         DebianArchive(processes, cache, lambda _: None).candidate("busybox-static", "amd64")
     assert "--tree PATH" in caught.value.fix
