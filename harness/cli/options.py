@@ -96,8 +96,8 @@ PLAN_FLAGS = (
         "(found by the series' base-commit or blobs), or a commit.", {"metavar": "COMMIT|auto|none"},
     ),
     PlanFlag(
-        ("base_candidates",), ("--base-candidate",), "Another tree in which --base auto looks; may be given several "
-        "times.", {"multiple": True, "metavar": "TREE"},
+        ("base_candidates",), ("--base-candidate",), "Another tree in which --base auto looks, or none; may be "
+        "given several times.", {"multiple": True, "metavar": "TREE|none"},
     ),
     PlanFlag(
         ("per_patch",), ("--per-patch/--whole",), "Judge each patch of the series by itself, and say which broke what; "
@@ -105,7 +105,7 @@ PLAN_FLAGS = (
     ),
     PlanFlag(
         ("budget",), ("--budget",), "How long new work may be begun, such as 20m or 1h30m; what is left out is "
-        "reported.", {"metavar": "TIME"},
+        "reported. none: as long as it takes.", {"metavar": "TIME|none"},
     ),
     PlanFlag(
         ("merged",), ("--merged/--not-merged",), "The tree has the series already: test it as it stands.",
@@ -133,8 +133,8 @@ PLAN_FLAGS = (
         {"multiple": True, "type": click.Choice([*CHECKS, "none"])},
     ),
     PlanFlag(
-        ("cases",), ("--case",), "Only the cases that match this glob on SUITE.CASE; may be given several times.",
-        {"multiple": True, "metavar": "GLOB"},
+        ("cases",), ("--case",), "Only the cases that match this glob on SUITE.CASE, or none: all cases; may be given "
+        "several times.", {"multiple": True, "metavar": "GLOB|none"},
     ),
     PlanFlag(
         ("baseline",), ("--baseline",), "Test the tree without the series too: auto (where the series' tree failed), "
@@ -145,8 +145,8 @@ PLAN_FLAGS = (
         {"is_flag": True},
     ),
     PlanFlag(
-        ("known",), ("--known",), "File of known findings (docs/verdict.md).",
-        {"metavar": "FILE", "type": click.Path(dir_okay=False)},
+        ("known",), ("--known",), "File of known findings (docs/verdict.md), or none.",
+        {"metavar": "FILE|none", "type": click.Path(dir_okay=False)},
     ),
     PlanFlag(
         ("retries",), ("--retries",), "How often a failed case is run again in a fresh guest.",
@@ -161,7 +161,8 @@ PLAN_FLAGS = (
         "for bit (docs/exact.md).", {"is_flag": True},
     ),
     PlanFlag(
-        ("seeds",), ("--seeds",), "Seeds of exact guests: 1..8 or 1,5,9; implies --exact.", {"metavar": "SEEDS"},
+        ("seeds",), ("--seeds",), "Seeds of exact guests: 1..8 or 1,5,9; implies --exact. none: those of no plan.",
+        {"metavar": "SEEDS|none"},
     ),
     PlanFlag(
         ("guest", "accel"), ("--accel",), "What runs the guests; with tcg KVM is not touched in any way.",
@@ -217,7 +218,7 @@ BENCH_FLAGS: tuple[PlanFlag, ...] = (
     ),
     PlanFlag(
         ("bench", "fail"), ("--fail",), "Limit that fails the run, such as 'slower > 1 %' or 'faults.anon.1: slower > "
-        "20'; may be given several times.", {"multiple": True, "metavar": "LIMIT"},
+        "20', or none; may be given several times.", {"multiple": True, "metavar": "LIMIT|none"},
     ),
     PlanFlag(
         ("bench", "same"), ("--same",), "What is proven to have changed by less than so many per cent is the same.",

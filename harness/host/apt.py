@@ -202,8 +202,8 @@ class DebianArchive:
             else:
                 remove_tree(root)
                 raise InfraError(
-                    f"Debian's archive at {self._hosts()} cannot be reached, and nothing of {self.suite} ({arch}) is in "
-                    "the cache",
+                    f"Debian's archive at {self._hosts()} cannot be reached, and nothing of {self.suite} ({arch}) is "
+                    "in the cache",
                     fix="check the network and the mirror in /etc/apt/sources.list; without them it takes --tree PATH "
                     "and a cache that has the guests' packages",
                     detail=updated.words,

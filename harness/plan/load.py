@@ -46,6 +46,8 @@ def load_plan(path: Path | None, overrides: Sequence[Override] = (), *, cwd: Pat
     if path is not None:
         document = read_document(path)
         values = _anchored(validate(Plan, document, _PARTS), path.absolute().parent).model_dump(exclude_unset=True)
+        if isinstance(document.value, dict) and "exact" not in document.value:
+            values.pop("exact", None)  # what the seeds say, and flags may take back with them
     return _anchored(_overridden(values, overrides), cwd.absolute())
 
 

@@ -67,7 +67,9 @@ _SEED = re.compile(r"([0-9]{1,10})(?:\.\.([0-9]{1,10}))?")
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:
-    """Seeds of `1..8`, `1,5,9`, a number, or a list of them, in that order.  Raises PydanticCustomError."""
+    """Seeds of `1..8`, `1,5,9`, a number, a list of them in that order, or none.  Raises PydanticCustomError."""
+    if value == NONE:
+        return ()
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
     seeds: list[int] = []
     for part in parts:
@@ -102,7 +104,12 @@ def parse_limit(text: str) -> Limit:
 
 
 def _limits(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return _or_none([value] if isinstance(value, str) else value)
+
+
+def _or_none(value: Any) -> Any:
+    """A list, which the word none empties: a flag can only add to it otherwise."""
+    return () if value == NONE or (isinstance(value, list | tuple) and list(value) == [NONE]) else value
 
 
 class _Part(BaseModel):
@@ -225,7 +232,8 @@ class BenchPlan(_Part):
     fail: Annotated[tuple[Text, ...], BeforeValidator(_limits)] = Field(
         default=(),
         description="Limits that fail the run: `slower > 1 %` (or `slower > 20`, in instructions or nanoseconds), with "
-        "a glob on metrics and a colon before it where it is not for all. Only what is proven to be slower fails.",
+        "a glob on metrics and a colon before it where it is not for all. Only what is proven to be slower fails. "
+        "Empty or none: there is no limit.",
         examples=[["slower > 1 %", "faults.anon.*: slower > 0.2 %"]],
     )
     same: float = Field(
@@ -313,7 +321,7 @@ class Plan(_Part):
     base_candidates: tuple[Text, ...] = Field(
         default=(),
         description="Other trees in which `base: auto` (which this implies) looks for the series' base: each is "
-        "given like `tree`.",
+        "given like `tree`. Empty or none: there are none.",
         examples=[["~/src/linux@mm-unstable", "debian:linux-source-7.2"]],
     )
     merged: StrictBool = Field(
@@ -334,7 +342,7 @@ class Plan(_Part):
         description="How long the run may begin new work: a number and h, m or s, or several of them. Steps and the "
         "commands of guests are taken in the order of the quickest answers, by the times that they took before. When "
         "it is used up no step is begun, guests end after their present command, and what was left out is reported: "
-        "never as passed. null: as long as it takes (docs/long-runs.md).",
+        "never as passed. null or none: as long as it takes (docs/long-runs.md).",
         examples=["20m", "1h30m"],
     )
     base_fix: Text = Field(
@@ -370,7 +378,7 @@ class Plan(_Part):
     )
     cases: tuple[Text, ...] = Field(
         default=(),
-        description="Only the cases that match one of these globs on SUITE.CASE; empty: all of them. A glob that "
+        description="Only the cases that match one of these globs on SUITE.CASE; empty or none: all. A glob that "
         "no case of the suites matches is refused: a run without it would pass.",
         examples=[["vma.merge_*", "faults.anon.*"]],
     )
@@ -390,7 +398,7 @@ class Plan(_Part):
     known: Text | None = Field(
         default=None,
         description="A file of known findings, each with a reason and the day until which it is allowed; "
-        "docs/verdict.md has its form.",
+        "docs/verdict.md has its form. null or none: nothing is known.",
         examples=["./known.yaml"],
     )
     retries: int = Field(
@@ -420,7 +428,7 @@ class Plan(_Part):
         default=(),
         description="The seeds of exact guests, one guest each: a number, a range FIRST..LAST, or several of them "
         "(1,5,7..9). Each is another schedule and other choices of the programs. Says `exact` too, where that is left "
-        "out; empty: 1..4.",
+        "out; empty or none: 1..4.",
         examples=["1..8", [1, 5, 9]],
     )
     guest: GuestPlan = Field(
@@ -464,7 +472,7 @@ class Plan(_Part):
     @model_validator(mode="before")
     @classmethod
     def _seeds_are_exact(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("seeds") and "exact" not in value:
+        if isinstance(value, dict) and value.get("seeds") not in (None, (), [], NONE) and "exact" not in value:
             return value | {"exact": True}
         return value
 
@@ -481,22 +489,23 @@ class Plan(_Part):
     @field_validator("budget", mode="after")
     @classmethod
     def _budget_is_a_time(cls, value: str | None) -> str | None:
+        if value in (None, NONE):
+            return None
         try:
-            if value is not None:
-                duration_s(value)
+            duration_s(str(value))
         except ValueError as error:
             raise PydanticCustomError("budget", "{why}", {"why": str(error)}) from error
         return value
 
-    @field_validator("series", mode="after")
+    @field_validator("series", "known", mode="after")
     @classmethod
-    def _no_series(cls, value: str | None) -> str | None:
-        return None if value == "none" else value
+    def _none_by_its_name(cls, value: str | None) -> str | None:
+        return None if value == NONE else value
 
-    @field_validator("checks", mode="before")
+    @field_validator("checks", "cases", "base_candidates", mode="before")
     @classmethod
-    def _no_checks(cls, value: Any) -> Any:
-        return () if value == "none" or (isinstance(value, list | tuple) and list(value) == ["none"]) else value
+    def _no_entries(cls, value: Any) -> Any:
+        return _or_none(value)
 
     @field_validator("arch", "suites", "checks", mode="after")
     @classmethod

@@ -1,4 +1,4 @@
-"""A whole run on a machine that reaches no archive, with an empty cache: the machine's fault, said and in the results."""
+"""A whole run on a machine that reaches no archive, with an empty cache: the machine's fault, and said so."""
 
 from __future__ import annotations
 

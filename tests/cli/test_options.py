@@ -84,6 +84,39 @@ def test_no_check_at_all_is_said_by_a_word(invoke: Invoke) -> None:
     assert get_args(Check) == CHECKS
 
 
+TAKEN_BACK = {
+    "--series": ("series: ./s.mbox", None), "--known": ("known: ./k.yaml", None), "--budget": ("budget: 20m", None),
+    "--case": ("cases: [vma.*, faults.*]", ()), "--base-candidate": ("base_candidates: [./other]", ()),
+    "--check": ("checks: [w1]", ()), "--seeds": ("seeds: 1..8", ()), "--base-fix": ("base_fix: ./fix", "none"),
+    "--base": ("base: auto", "none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", TAKEN_BACK)
+def test_what_a_plan_asks_for_a_flag_can_take_back(place: Path, invoke: Invoke, flag: str) -> None:
+    text, nothing = TAKEN_BACK[flag]
+    key = text.partition(":")[0]
+    (place / "p.yaml").write_text(f"{text}\n")
+    asked, taken_back = _plan(invoke, "p.yaml"), _plan(invoke, "p.yaml", flag, "none")
+    assert getattr(asked, key) != getattr(taken_back, key) == nothing
+    (place / "none.yaml").write_text(f"{key}: none\n")
+    assert _plan(invoke, "none.yaml") == taken_back
+
+
+def test_seeds_that_are_taken_back_ask_for_no_exact_guests(place: Path, invoke: Invoke) -> None:
+    (place / "p.yaml").write_text("seeds: 1..8\n")
+    assert _plan(invoke, "p.yaml").exact
+    assert not _plan(invoke, "p.yaml", "--seeds", "none").exact
+    assert not _plan(invoke, "p.yaml", "--not-exact").exact
+    assert _plan(invoke, "p.yaml", "--seeds", "none", "--exact").guest_seeds == (1, 2, 3, 4)
+    (place / "p.yaml").write_text("seeds: 1..8\nexact: true\n")
+    assert _plan(invoke, "p.yaml", "--seeds", "none").guest_seeds == (1, 2, 3, 4)
+    (place / "p.yaml").write_text("bench: {fail: slower > 1 %}\n")
+    done = invoke("bench", "p.yaml", "--fail", "none", engine=(engine := FakeEngine()))
+    assert engine.plan is not None, done.stderr
+    assert engine.plan.bench.fail == ()
+
+
 def test_flags_win_over_a_plan_and_a_plan_over_nothing(place: Path, invoke: Invoke) -> None:
     (place / "p.yaml").write_text("guest: {smp: 8, memory: 2G}\nkeep: true\nsandbox: false\narch: [arm64]\n")
     plan = _plan(invoke, "p.yaml", "--smp", "4", "--sandbox")

@@ -41,7 +41,9 @@ def test_without_a_network_it_says_what_can_be_done(tmp_path: Path, monkeypatch:
     with (
         Processes() as processes,
         Cache(tmp_path / "cache") as cache,
-        pytest.raises(InfraError, match="at 127.0.0.1 and 127.0.0.2 cannot be reached, and nothing of") as caught,
+        pytest.raises(
+            InfraError, match=r"at 127\.0\.0\.1 and 127\.0\.0\.2 cannot be reached, and nothing of"
+        ) as caught,
     ):
         DebianArchive(processes, cache, lambda _: None).candidate("busybox-static", "amd64")
     assert "--tree PATH" in caught.value.fix
