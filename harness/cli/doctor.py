@@ -55,16 +55,19 @@ def doctor(context: click.Context, /, arch: tuple[str, ...], accel: str, out: Pa
 def check_sandbox(processes: Processes) -> Check:
     """Whether bubblewrap confines programs here."""
     from harness.host.checks import Check  # noqa: PLC0415 - start-up time
+    from harness.host.needs import is_debian, needs  # noqa: PLC0415
     from harness.host.sandbox import probe  # noqa: PLC0415
 
+    (bubblewrap,) = (need for need in needs() if need.package == "bubblewrap")
     found = probe(processes, wanted=True)
     works = found.mode == "bubblewrap"
     return Check(
         name="sandbox", group="right", ok=works, required=False,
         found="bubblewrap works" if works else found.note or found.mode,
         why="make and compilers run what a patch says",
-        fix="apt-get install bubblewrap, and allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-        "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)",
+        fix=f"{bubblewrap.fix(debian=is_debian())}, and allow user namespaces "
+        "(sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces, "
+        "kernel.apparmor_restrict_unprivileged_userns=0)",
     )  # fmt: skip
 
 
@@ -84,35 +87,44 @@ def check_accel(wanted: str, arch: Arch) -> Check:
 
 def _as_json(checks: Sequence[Check]) -> str:
     able = not any(check.stops_run for check in checks)
-    return json.dumps({"able": able, "checks": [asdict(check) for check in checks]}, indent=1)
+    found = [{**asdict(check), "state": check.state} for check in checks]
+    return json.dumps({"able": able, "checks": found}, indent=1)
 
 
 def _as_table(checks: Sequence[Check]) -> str:
     """One line a check; what to do about those that are not ok stands below."""
+    from harness.host.needs import APT  # noqa: PLC0415 - start-up time
+
     colour = say.wants_colour(sys.stdout)
     names = max(len(check.name) for check in checks)
     lines = [f"{_state(check, colour)}  {check.name:<{names}}  {check.found}" for check in checks]
-    for title, wrong in (
-        ("A run cannot work without:", [check for check in checks if check.stops_run]),
-        ("A run works, but not as well, without:", [check for check in checks if not check.ok and not check.required]),
+    for title, state in (
+        ("A run cannot work without:", "missing"),
+        ("A run works, but not as well, without:", "lacking"),
+        ("Only what a plan asks for needs:", "optional"),
     ):
-        if wrong:
+        if wrong := [check for check in checks if check.state == state]:
             lines += ["", title]
         for check in wrong:
             lines += [f"  {check.name}: {check.why}", f"      fix: {check.fix}"]
     if missing := _packages(checks):
-        lines += ["", f"All packages at once: apt-get install {' '.join(missing)}"]
-    if all(check.ok for check in checks):
+        lines += ["", f"All packages at once: {APT}{' '.join(missing)}"]
+    if all(check.state in ("ok", "optional") for check in checks):
         lines += ["", "All is there."]
     return "\n".join(lines) + "\n"
 
 
 def _state(check: Check, colour: bool) -> str:
-    word, code = ("ok     ", "32") if check.ok else ("MISSING", "1;31") if check.required else ("lacking", "33")
+    words = {"ok": ("ok      ", "32"), "missing": ("MISSING ", "1;31"), "lacking": ("lacking ", "33")}
+    word, code = words.get(check.state, ("optional", "2"))
     return f"\x1b[{code}m{word}\x1b[0m" if colour else word
 
 
 def _packages(checks: Sequence[Check]) -> list[str]:
-    prefix = "apt-get install "
-    wrong = (check for check in checks if not check.ok and check.group in ("program", "library"))
-    return list(dict.fromkeys(check.fix.removeprefix(prefix) for check in wrong if check.fix.startswith(prefix)))
+    """Debian's packages of what a run needs; none elsewhere."""
+    from harness.host.needs import APT  # noqa: PLC0415 - start-up time
+
+    wrong = [
+        check for check in checks if check.state in ("missing", "lacking") and check.group in ("program", "library")
+    ]
+    return list(dict.fromkeys(check.fix.removeprefix(APT) for check in wrong if check.fix.startswith(APT)))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.errors import InfraError
 from harness.host.cache import free_bytes
-from harness.host.needs import Need, needs
+from harness.host.needs import Need, is_debian, needs
 from harness.host.process import Processes
 from harness.model import Arch
 
@@ -42,10 +42,18 @@ class Check:
     found: str  # version, place or amount; what is there instead
     why: str  # what it is for
     fix: str = ""  # what to do when it is not ok
+    asked_for: bool = False  # only a plan that asks for it needs it: without it every other run works as well
 
     @property
     def stops_run(self) -> bool:
         return self.required and not self.ok
+
+    @property
+    def state(self) -> str:
+        """`ok`, `missing` (no run works), `lacking` (runs work, but not as well), `optional` (some plans do not)."""
+        if self.ok:
+            return "ok"
+        return "missing" if self.required else "optional" if self.asked_for else "lacking"
 
 
 def check_host(processes: Processes, cache_root: Path, arches: Iterable[Arch], out: Path) -> tuple[Check, ...]:
@@ -81,7 +89,7 @@ def _check_need(processes: Processes, need: Need, packages: dict[str, str]) -> C
         found = _program_version(processes, place) if need.programs else packages.get(need.package, place)
     return Check(
         name=need.name, group="program" if need.programs else "library", ok=bool(place), required=need.required,
-        found=found, why=need.why, fix=f"apt-get install {need.package}",
+        found=found, why=need.why, fix=need.fix(debian=is_debian()), asked_for=need.asked_for,
     )  # fmt: skip
 
 

@@ -44,6 +44,28 @@ class Need:
             return f"python module {self.module}"
         return ""
 
+    @property
+    def what(self) -> str:
+        """What to look for on a distribution whose packages have other names."""
+        if self.programs:
+            return f"the program {self.programs[0]}"
+        return f"the Python module {self.module}" if self.module else f"the file {self.files[0]}"
+
+    def fix(self, *, debian: bool) -> str:
+        """How to get it."""
+        if debian:
+            return f"{APT}{self.package}"
+        return f"install {self.what} with your distribution's tools (Debian has it in {self.package})"
+
+
+APT = "apt-get install "
+"""Begins what to do on Debian and what is made of it."""
+
+
+def is_debian(root: Path = Path("/")) -> bool:
+    """Whether packages have Debian's names here.  That there is an apt-get says nothing: the harness needs one."""
+    return (root / "etc/debian_version").exists()
+
 
 def _headers(name: str) -> tuple[str, ...]:
     """Where a header of the host may be: distributions differ in whether they use multiarch directories."""

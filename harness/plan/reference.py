@@ -27,8 +27,8 @@ A plan is a YAML file: `vmaharness run PLAN.yaml`. Every key may be left out, an
 This page is generated; `vmaharness plan --reference` prints it.
 
 * Relative paths are relative to the plan file; those of flags to the working directory. `~` is your home directory.
-* The word `none` as a flag takes back what a plan says of `series`, `base_candidates`, `budget`, `checks`, `cases`, `known`
-  or `seeds`.
+* The word `none` as a flag takes back what a plan says of `series`, `base_candidates`, `budget`, `checks`, `cases`,
+  `known` or `seeds`.
 * Text needs no quotes where it does not look like a number, `true`, `false` or `null`. `yes`, `no`, `on` and `off` are
   text and so are never taken for true or false.
 * An unknown key, a wrong type or a key that is there twice is an error that names file, line and key (exit code 2).

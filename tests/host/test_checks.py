@@ -43,7 +43,8 @@ def test_the_version_of_a_program_is_in_its_own_words(
     assert (check.ok, check.found) == (True, found.format(place=tmp_path / "x86_64-gcc"))
 
 
-def test_what_is_missing_has_a_fix() -> None:
+def test_what_is_missing_has_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "is_debian", lambda: True)
     wanted = [
         Need("nothing", "no-such-package", "nothing", programs=("no-such-program-at-all",)),
         Need("odd", "odd-dev", "odd", files=("/no/such/file",), required=False),

@@ -89,3 +89,12 @@ def test_a_python_without_any_library_can_print_it() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == len(needs())
+
+
+def test_an_apt_get_alone_makes_no_debian(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/apt-get").touch(mode=0o755)
+    assert not module.is_debian(tmp_path)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/debian_version").write_text("12.5\n")
+    assert module.is_debian(tmp_path)
