@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import cli
+from harness.cli.results import OURS
 from harness.errors import ExitCode
 from harness.report.files import Layout
 
@@ -47,3 +48,10 @@ def test_architecture_names_every_package() -> None:
     assert not [name for name in packages if f"| `{name}/` |" not in text]
     modules = {path.stem for path in (ROOT / "harness").glob("*.py")} - {"__init__"}
     assert not [name for name in modules if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("pattern", OURS)
+def test_a_page_names_each_file_that_a_run_may_leave(pattern: str) -> None:
+    pages = ("bisect", "mutants") if pattern.startswith(("bisect", "mutant", "unmutated", "culprit")) else ("results",)
+    text = "".join((ROOT / "docs" / f"{page}.md").read_text() for page in pages)
+    assert f"`{pattern.partition('*')[0]}" in text
