@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from harness.cli.options import PLAN_FLAGS
+from harness.host.upkeep import default_limit
 from harness.report.files import Layout
 
 CI = Path(__file__).parents[2] / "ci"
@@ -47,6 +48,7 @@ def test_gitlab_job_publishes_whatever_happens(job: dict[str, Any]) -> None:
 def test_gitlab_cache_is_inside_the_project(job: dict[str, Any]) -> None:
     cache = job["variables"]["VMAHARNESS_CACHE"]
     assert cache.removeprefix("$CI_PROJECT_DIR/") in job["cache"]["paths"]
+    assert default_limit(job["variables"]["VMAHARNESS_CACHE_SIZE"]) < default_limit(None), "it is packed with each job"
 
 
 def test_gitlab_script_runs_the_bootstrap_into_the_published_directory(job: dict[str, Any]) -> None:
