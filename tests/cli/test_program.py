@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -184,6 +185,27 @@ def test_what_a_shell_is_offered(words: str, offered: set[str]) -> None:
         _VMAHARNESS_COMPLETE="bash_complete", COMP_WORDS=words.rstrip(), COMP_CWORD=str(len(parts) - 1)
     )  # fmt: skip
     assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("vmaharness r", {"report", "rerun", "run", "runs"}), ("vmaharness run --arch ", {"x86_64", "arm64"})],
+)
+def test_what_other_shells_are_answered(shell: str, words: str, offered: set[str]) -> None:
+    """As their scripts ask: zsh for the number of the word and three lines an item, fish for the word and one line."""
+    asked = words.split(" ")
+    done = _program(
+        _VMAHARNESS_COMPLETE=f"{shell}_complete", COMP_WORDS=words,
+        COMP_CWORD=str(len(asked) - 1) if shell == "zsh" else asked[-1],
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    if shell == "fish":
+        lines = [part for line in lines for part in re.split("[,\t]", line + "\t_" * ("\t" not in line), maxsplit=2)]
+    kinds, values, helps = lines[::3], lines[1::3], lines[2::3]
+    assert (done.returncode, set(kinds), set(values)) == (0, {"plain"}, offered)
+    assert len(helps) == len(offered)
+    assert all(text != "_" for text in helps) == ("r" in asked), "verbs say what they do, names do not"
 
 
 def test_doctor_as_json_is_about_this_machine() -> None:
