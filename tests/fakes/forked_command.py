@@ -2,8 +2,8 @@
 
 To start a Python that loads it takes longer than the whole of such a run.  Standard input is a request a line, JSON:
 `argv`, `cwd`, `env`, `out` (the file for both outputs), `programs` (a directory that every program is looked for in
-first), and of what is not simulated, `guest` (QEMU is started).  What is said: the process number, and at the end the
-exit status.
+first; confined ones may write to all that is beside it), and of what is not simulated, `guest` (QEMU is started).  What
+is said: the process number, and at the end the exit status.
 `HOLD` in the environment is a directory and the name of a file: the process waits before that file gets its name, says
 so in the directory's `blocked`, and goes on when that is gone.
 """
@@ -49,6 +49,8 @@ def _look_here_first(programs: str) -> None:
 
     process._Nursery.start = standing_in  # type: ignore[method-assign]
     sandbox._PATH = f"{programs}:{sandbox._PATH}"
+    mounts, place = sandbox._system_mounts(), str(Path(programs).parent)
+    _replace("harness.host.sandbox", "_system_mounts", lambda: [*mounts, "--bind", place, place])
     os.environ["PATH"] = f"{programs}:{os.environ['PATH']}"
 
 
