@@ -29,7 +29,7 @@ class Take:
     cmdline: str = ""
     at_boot: bool = False
     arches: tuple[Arch, ...] = (Arch.X86_64, Arch.ARM64)
-    deadline_s: float = 240.0
+    deadline_s: float = 100.0
 
 
 def _form(name: str, *, before: str = "", after: str = "", wait_s: float = 0.3) -> Form:
