@@ -89,6 +89,7 @@ _LOCKDEP = (
     _rule("lockdep", r"\[ BUG: (?P<what>Invalid wait context) \]", "{what} in {function}"),
     _rule("lockdep", r"INFO: (?P<what>trying to register non-static key)", "{what} in {function}"),
     _rule("lockdep", r"BUG: (?P<what>looking up invalid subclass)", "{what} in {function}"),
+    _rule("lockdep", r"BUG: key \S{1,40} (?P<what>has not been registered)", "key {what}", End.LINE),
     _rule("lockdep", r"(?P<what>DEBUG_LOCKS_WARN_ON\(.{1,160}\))", "{what} in {function}", End.MARKER,
           free=True, absorbs=frozenset({"warning", "lockdep-off"})),
     _rule("lockdep-off", r"BUG: (?P<what>MAX_\w{1,40}) too low", "lockdep is off: {what} too low"),
