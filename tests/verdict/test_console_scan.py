@@ -14,7 +14,7 @@ from harness.verdict.console import is_complaint, is_fatal, scan
 from harness.verdict.frames import MAX_FRAMES
 
 DATA = Path(__file__).parent.parent / "data" / "console"
-WARNING = (DATA / "warn-x86_64.log").read_text()
+WARNING = (DATA / "warn-in-mm-x86_64.log").read_text()
 
 STARTS = [
     "WARNING: possible recursive locking detected", "WARNING: CPU: 0 PID: 1 at mm/a.c:1 f+0x1/0x2",
