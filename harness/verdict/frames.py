@@ -12,7 +12,11 @@ MAX_FRAMES = 64
 """Of one report: longer traces are recursion."""
 
 FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})")
-TRACE_START = re.compile(r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:)")
+TRACE_START = re.compile(
+    r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:"
+    # mm/kfence/report.c: the stack follows the sentence.
+    r"|(?:Use-after-free|Out-of-bounds|Invalid|Corrupted memory)\b.{0,80} (?:at|of) 0x[0-9a-f]{4,16} .{0,200}:$)"
+)
 # What may stand between the frames of one trace: markers of stacks, and the registers of a nested exception.
 _INSIDE = re.compile(
     r"\s*(?:</?(?:TASK|IRQ|NMI|EOI|SOFTIRQ|ENTRY_TRAMPOLINE|#\w{1,8})>|RIP: |RSP: |[RE][A-Z0-9]{2}: |Code: |ORIG_RAX: |"
@@ -33,7 +37,7 @@ _MACHINERY = re.compile(
     r"|check_(?:noncircular|prevs?_add|deadlock|irq_usage|wait_context|chain_key|usage\w*|flags)\w*|validate_chain"
     r"|mark_(?:lock\w*|usage|held_locks)|valid_state|__?lock_acquire\w*|lock_acquire\w*|__?lock_release\w*|lock_release\w*"
     r"|lock_is_held\w*|lock_contended|lock_acquired|lockdep_\w+|debug_check_no_\w+|debug_lockdep_\w+|register_lock_class"
-    r"|look_up_lock_class|debug_show_\w+|reacquire_held_locks|find_held_lock"
+    r"|look_up_lock_class|debug_show_\w+|reacquire_held_locks|find_held_lock|add_lock_to_list"
     # locks, sleeping, scheduling
     r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
     r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
@@ -41,12 +45,14 @@ _MACHINERY = re.compile(
     r"|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
-    r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|slab_\w+|___slab_alloc\w*"
+    r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|_*slab_\w+"
     r"|object_err|__slab_err|check_(?:object|slab|bytes_and_report|pad_bytes)|(?:free|alloc)_(?:debug_processing|"
-    r"consistency_checks)|validate_slab\w*|do_slab_free"
+    r"consistency_checks)|validate_slab\w*|do_slab_free|_*free_slab|discard_slab|free_to_partial_list|cache_from_obj|might_alloc"
     # sanitizers and checked data
     r"|_*kasan_\w+|__asan_\w+|_*kcsan_\w+|__tsan_\w+|_*ubsan_\w+|handle_overflow|_*refcount_\w+"
     r"|_*list_(?:add|del)(?:_valid|_entry|_init|_rcu)?\w*|check_data_corruption|_*kfence_\w+|bad_page\w*|free_page_is_bad\w*"
+    r"|_*fortify_\w+|usercopy_abort|_*check_(?:heap_)?object(?:_size)?|debug_(?:print_object|object_\w+)|__stack_chk_fail"
+    r"|check_panic_on_warn"
     r")$"
 )
 # What a stalled CPU's trace goes through before it comes to what was interrupted; elsewhere code like any other.
