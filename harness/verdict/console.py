@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model import Finding
@@ -35,6 +35,7 @@ _FATAL_WORDS = ("Kernel panic", "PANIC: ")
 # What kernels with panic_on_oops say next (arch/x86/kernel/dumpstack.c, arch/arm64/kernel/traps.c).
 _OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:[^:]{1,80}: )?Fatal exception")
 _DROPPED = "printk messages dropped **"
+_ASKED, _ANSWERED = "Sending NMI from CPU ", "NMI backtrace for cpu "
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
@@ -191,7 +192,31 @@ class _Scanner:
             self._oopsed.discard(first.caller)
         self._taken[first.caller] = last.start + 1
         number = self._number(before[0].start if before else first.start)
-        return _finding(lines, before, number, dropped=self._text.find(_DROPPED, first.start, last.start) >= 0)
+        dropped = self._text.find(_DROPPED, first.start, last.start) >= 0
+        return _finding(lines, before, number, dropped=dropped, answered=self._answered(lines))
+
+    def _answered(self, report: _Report) -> list[str]:
+        """What the CPU that makes no progress says of itself, where the one that reports it has asked."""
+        asked = next((line for line in report.lines if line.message.startswith(_ASKED)), None)
+        if asked is None:
+            return []
+        found: list[str] = []
+        caller, position = "", asked.start
+        for _ in range(_MAX_REPORT_LINES):
+            position = self._text.find("\n", position) + 1
+            if not 0 < position < len(self._text):
+                break
+            line = self._line(position)
+            if line is None:
+                continue
+            if not found and line.message.startswith(_ANSWERED):
+                caller = line.caller
+            if not caller or line.caller != caller:
+                continue
+            if frames(found) and not in_trace(line.message):
+                break
+            found.append(line.message)
+        return found
 
     def _number(self, offset: int) -> int:
         """The line number of an offset; offsets mostly grow, so the text is counted once."""
@@ -317,7 +342,9 @@ class _Report:
         return end is End.TRACE and self._traced and message.strip() == "</TASK>"
 
 
-def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool) -> Finding:
+def _finding(
+    report: _Report, before: list[_Line], number: int, *, dropped: bool, answered: Sequence[str] = ()
+) -> Finding:  # fmt: skip
     rule = report.rule or CUT_SHORT
     messages = [line.message for line in report.lines]
     traced = next((i for i, message in enumerate(messages) if TRACE_START.match(message)), len(messages))
@@ -325,18 +352,19 @@ def _finding(report: _Report, before: list[_Line], number: int, *, dropped: bool
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
     named = [name.partition(".")[0] for name in named]
-    every = [*named, instruction(messages[:traced]), *frames(messages)]
+    own: Sequence[str] = messages if frames(messages) or not answered else answered
+    every = [*named, instruction(messages[:traced] if own is messages else own), *frames(own)]
     if not any(every):
         every = takers(messages)
     about = significant(every, stall=rule.timing) or [name for name in every if name and not rule.timing][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)
-    entries = trace(messages)
+    entries = trace(own)
     return Finding(
         type=rule.type,
         title=title,
         function=function,
-        text="\n".join([line.message for line in before] + messages),
+        text="\n".join([*(line.message for line in before), *messages, *answered]),
         line=number,
         fingerprint=hashlib.sha256("\0".join([rule.type, title, *about[:3]]).encode()).hexdigest()[:16],
         timing=rule.timing,

@@ -42,7 +42,7 @@ _MACHINERY = re.compile(
     r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
     r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
     r"|_*rt_(?:mutex|spin|write|read)\w*|mmap_(?:read|write)_(?:try|un|down)?(?:lock|grade)\w*"
-    r"|check_preemption_disabled|debug_smp_processor_id|wait_for_completion\w*"
+    r"|check_preemption_disabled|debug_smp_processor_id|_*(?:do_)?wait_for_com(?:mon|pletion)\w*"
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
     r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|_*slab_\w+"
