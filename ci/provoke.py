@@ -152,7 +152,7 @@ def _part(lines: list[str], form: Form) -> list[str]:
 
 
 def _init(forms: tuple[Form, ...]) -> str:
-    """The guest's first process: each form in a shell of its own, which ends with it.  QEMU ends where it would reboot."""
+    """The guest's first process: each form in a shell of its own, which ends with it; QEMU ends with the reboot."""
     steps = []
     for form in forms:
         steps.append(f"echo '<1>{_MARK}{form.name}' >/dev/kmsg")
