@@ -14,8 +14,9 @@ MAX_FRAMES = 64
 FRAME = re.compile(r"(?:^|[\s:])(\? )?([A-Za-z_][\w.$]*)\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})")
 TRACE_START = re.compile(
     r"\s*(?:Call [Tt]race:|stack backtrace:|Backtrace:"
-    # mm/kfence/report.c: the stack follows the sentence.
-    r"|(?:Use-after-free|Out-of-bounds|Invalid|Corrupted memory)\b.{0,80} (?:at|of) 0x[0-9a-f]{4,16} .{0,200}:$)"
+    # mm/kfence/report.c and kernel/kcsan/report.c: the stack follows the sentence.
+    r"|(?:Use-after-free|Out-of-bounds|Invalid|Corrupted memory)\b.{0,80} (?:at|of) 0x[0-9a-f]{4,16} .{0,200}:$"
+    r"|[a-z].{0,80} to 0x[0-9a-f]{4,16} of \d{1,10} bytes by (?:task|interrupt)\b.{0,80}:$)"
 )
 # What may stand between the frames of one trace: markers of stacks, and the registers of a nested exception.
 _INSIDE = re.compile(
