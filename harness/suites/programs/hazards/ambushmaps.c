@@ -8,7 +8,7 @@
  *
  * Blocks lie below everything else in the address space: a short read is about
  * little else.  Where a VMA becomes shorter at its end, what is behind it
- * begins there, and reaches further than it ever did: no reader can miss it.
+ * begins there: who goes on from the end that was shown misses nothing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
