@@ -201,7 +201,7 @@ class _Scanner:
         if asked is None:
             return []
         found: list[str] = []
-        caller, position = "", asked.start
+        caller, position, traced = "", asked.start, False
         for _ in range(_MAX_REPORT_LINES):
             position = self._text.find("\n", position) + 1
             if not 0 < position < len(self._text):
@@ -213,8 +213,9 @@ class _Scanner:
                 caller = line.caller
             if not caller or line.caller != caller:
                 continue
-            if frames(found) and not in_trace(line.message):
+            if traced and not in_trace(line.message):
                 break
+            traced = traced or TRACE_START.match(line.message) is not None
             found.append(line.message)
         return found
 
