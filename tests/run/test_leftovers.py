@@ -49,11 +49,16 @@ class Harness:
             [sys.executable, "-c", HARNESS, str(root)], env=os.environ | {"PYTHONPATH": str(PROJECT)}
         )
         until = time.monotonic() + 30
-        while not (root / "ready").exists():
+        while not ((root / "ready").exists() and self.has_started_a_program(root)):
             assert self.process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.02)
         (root / "ready").unlink()
+
+    def has_started_a_program(self, root: Path) -> bool:
+        """Its keeper has forked; on a busy machine some time goes by until the child is that program."""
+        live = [one for one in leftovers.live(root) if one.pid == self.process.pid]
+        return any(process.kind == "sleep" for one in live for process in one.processes)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

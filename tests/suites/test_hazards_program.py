@@ -106,9 +106,9 @@ MUTANTS = (
            "range->start[64] = 1, 0", "raced page", Outcome.FAIL, 2000),
     Mutant("same.protect", "same.c", "return mprotect(range->start, range->size, PROT_RW)", "return "
            "madvise(range->start, range->size, MADV_DONTNEED)", "touched page", Outcome.FAIL, 2000),
-    Mutant("near.unmap", "near.c", "if (munmap(range.start, range.size))", "if (madvise(range.start - run->page_size, "
-           "run->page_size, MADV_DONTNEED) ||\n\t\t    munmap(range.start, range.size))", "touched page", Outcome.FAIL,
-           2000),
+    Mutant("near.unmap", "near.c", "if (munmap(range.start, range.size))", "if (madvise(range.start - STRIPE * "
+           "run->page_size, STRIPE * run->page_size, MADV_DONTNEED) ||\n\t\t    munmap(range.start, range.size))",
+           "touched page", Outcome.FAIL, 4000),
     Mutant("near.merge", "near.c", "munmap(gap.start, gap.size)", "madvise(gap.start, gap.size, 0)", "mmap at page"),
     Mutant("near.protect", "near.c", "if (mprotect(range.start, range.size, prot))", "if (madvise(range.start, "
            "range.size, MADV_DONTNEED))", "filled page"),
@@ -139,7 +139,9 @@ MUTANTS = (
                ('#define FAILSLAB "/sys/kernel/debug/failslab/"', '#define FAILSLAB "/dev/null" "\\0"'),
            )),
     Mutant("guard", "guard.c", "if (madvise(range.start, range.size, MADV_GUARD_INSTALL))", "if (madvise(range.start, "
-           "range.size, MADV_DONTNEED))", "can be read although it is guarded"),
+           "range.size, MADV_DONTNEED))", "can be read although it is guarded", more=(
+               ("#define MOST_WAITS 5000", "#define MOST_WAITS 50"),
+           )),
     Mutant("guard", "guard.c", "if (madvise(range.start, range.size, MADV_GUARD_REMOVE))", "if (madvise(range.start, "
            "range.size - run->page_size, MADV_GUARD_REMOVE))", "is refused although it is not guarded"),
     Mutant("numab", "numab.c", "await_scan(run);\n\tbegin = now_ns();", "await_scan(run);\n\tbegin = now_ns();\n\t"
