@@ -196,6 +196,10 @@ NEED_RIGHTS = (
 )  # fmt: skip
 
 
+SEEDS = 10
+"""Threads that never run at the same time, as on a busy machine, find nothing: nearly always the first seed does."""
+
+
 def test_every_workload_has_such_a_mutant() -> None:
     assert {mutant.workload for mutant in MUTANTS} == {workload.name for workload in WORKLOADS}
 
@@ -213,7 +217,10 @@ def test_what_a_broken_kernel_would_do_is_found(
         text = text.replace(old, new)
     (sources / mutant.source).write_text(text)
     program = build_program("hazards", native(), processes=processes, cache=cache, sources=sources)
-    case = performed(processes, program, mutant.workload, "--ops", str(mutant.ops))
+    for seed in range(1, SEEDS + 1):
+        case = performed(processes, program, mutant.workload, "--ops", str(mutant.ops), "--seed", str(seed))
+        if case.outcome is not Outcome.PASS:
+            break
     if mutant.workload in NEED_RIGHTS and case.outcome is Outcome.SKIP:
         pytest.skip(case.message)
     assert case.outcome is mutant.outcome, case
