@@ -28,7 +28,7 @@ from harness.host.elf import build_id
 from harness.host.process import Completed, Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.git import Git
-from harness.kernel.kconfig import Request, fragments_of, merged, read_fragments, requests_digest, verify
+from harness.kernel.kconfig import Request, fragments_of, has_types, merged, read_fragments, requests_digest, verify
 from harness.kernel.messages import parse_messages
 from harness.kernel.objects import Objects, kept_objects
 from harness.kernel.reads import Inputs, differences, from_json, inputs_of, makes_the_same, reads_of, to_json
@@ -38,7 +38,10 @@ from harness.model import AppliedTree, Arch, Build, CompilerMessage, Outcome, Pr
 NEEDED_BYTES = 2 << 30
 """Free space without which no compile is begun: objects and images of one kernel, with room for debug information."""
 
-_FORMAT = 1
+LINES = "-g1"
+"""Lines and inlined functions for frames of findings, no types: the code, and what a guest loads, are the same."""
+
+_FORMAT = 2
 _RECORD = "build.json"
 _INPUTS, _READS = "inputs.json", "reads"  # of what tree it was made, and which files of it it read
 CACHED = Path(__file__).with_name("cached.sh")
@@ -333,7 +336,8 @@ class _Work:
     def _variables(self) -> list[str]:
         tools, objects = self.order.tools, self.objects.directory
         cached = self.objects.write(CACHED.name, CACHED.read_text()) if tools.ccache else None
-        return make_variables(self.order.info.kbuild, tools.cross_compile, self.source, objects, cached)
+        lines = "" if self._config.is_file() and has_types(self._config) else LINES
+        return make_variables(self.order.info.kbuild, tools.cross_compile, self.source, objects, cached, lines)
 
     def _expected(self) -> int:
         """How many objects the last build of this kind had; 0 if there was none."""
@@ -426,11 +430,17 @@ def ccache_settings(directory: Path) -> dict[str, str]:
     }
 
 
-def make_variables(kbuild: str, prefix: str, source: Path, objects: Path, cached: Path | None) -> list[str]:
-    """What make is told of the architecture and its compiler; `cached` is the script that asks ccache first."""
+def make_variables(
+    kbuild: str, prefix: str, source: Path, objects: Path, cached: Path | None, flags: str = ""
+) -> list[str]:
+    """What make is told of the architecture and its compiler, which gets `flags`.
+
+    `cached` is the script that asks ccache first.
+    """
     # __FILE__ and debug information say mm/vma.c, wherever the checkout lies.  The last that fits counts.
-    mapped = " ".join(f"-ffile-prefix-map={old}=" for old in (f"{source}/", "../", f"{objects}/"))
-    variables = [f"ARCH={kbuild}", f"CROSS_COMPILE={prefix}", f"KCFLAGS={mapped}", f"KAFLAGS={mapped}"]
+    places = (f"{source}/=", "../=", f"{objects}=.", f"{objects}/=")
+    given = " ".join([*(f"-ffile-prefix-map={place}" for place in places), *([flags] if flags else [])])
+    variables = [f"ARCH={kbuild}", f"CROSS_COMPILE={prefix}", f"KCFLAGS={given}", f"KAFLAGS={given}"]
     if cached is not None:
         variables += [f"HOSTCC=sh {cached} gcc", f"CC=sh {cached} {prefix}gcc"]
     return variables

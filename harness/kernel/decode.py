@@ -33,7 +33,7 @@ _LINE = re.compile(r"^f(\d{1,6}) [\w.$]{1,255} \((.{1,4000})\) *$", re.MULTILINE
 _PLACE = re.compile(r"(?<!\S)([\w./+@~-]{1,300}:\d{1,7})(?!\S)")
 
 NO_SCRIPT = f"the tree has no {SCRIPT}"
-NO_DEBUG_INFO = "the kernel was built without debug information (CONFIG_DEBUG_INFO_NONE)"
+NO_LINES = "vmlinux says nothing of lines (it has no .debug_line)"
 NO_VMLINUX = "there is no vmlinux"
 
 
@@ -73,7 +73,7 @@ class Decoder:
         if build.vmlinux is None or not build.vmlinux.is_file():
             return Decoded({}, NO_VMLINUX)
         if not has_lines(build.vmlinux):
-            return Decoded({}, NO_DEBUG_INFO)
+            return Decoded({}, NO_LINES)
         for tool in ("addr2line", "nm"):
             name = f"{build.toolchain.cross_compile}{tool}"
             if shutil.which(name, path=SYSTEM_PATH) is None:

@@ -122,6 +122,11 @@ def read_config(text: str) -> dict[str, str]:
     return values
 
 
+def has_types(config: Path) -> bool:
+    """Whether a kernel so configured has debug information of its own: types and variables, not only lines."""
+    return read_config(config.read_text()).get("DEBUG_INFO") == "y"
+
+
 def verify(requests: Sequence[Request], config: str, source: Path, arch: Arch) -> None:
     """Compare every request with the final .config.
 

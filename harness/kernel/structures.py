@@ -17,6 +17,7 @@ from harness.host.elf import section_names
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.git import SYSTEM_PATH
+from harness.kernel.kconfig import has_types
 from harness.model import Build
 
 NAMES = ("vm_area_struct", "mm_struct", "vma_lock")
@@ -48,8 +49,8 @@ def structures(build: Build, *, processes: Processes, cache: Cache, sandbox: San
     """The structures of `NAMES`.  What cannot be told is a reason, never an error; raises Cancelled."""
     if build.vmlinux is None:
         return Structures((), "there is no vmlinux")
-    if not section_names(build.vmlinux) & {b".BTF", b".debug_info"}:
-        return Structures((), "the kernel was built without debug information (DWARF or BTF)")
+    if not (has_types(build.config) or b".BTF" in section_names(build.vmlinux)):
+        return Structures((), "the kernel was built without debug information of types (DWARF or BTF)")
     if shutil.which("pahole", path=SYSTEM_PATH) is None:
         return Structures((), "pahole is not installed (apt-get install pahole)")
     work = cache.scratch("pahole")

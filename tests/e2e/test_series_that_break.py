@@ -67,6 +67,10 @@ def test_a_broken_lock_rule(run: Run) -> None:
     found = [finding for case in ended.cases("x86_64").values() for finding in case["findings"]]
     assert ended.exit_code == 1, ended.words
     assert "lockdep" in {finding["type"] for finding in found}
+    sources = [frame["sources"] for finding in found for frame in finding["frames"]]
+    assert sources
+    assert all(sources), "each frame has its line, those in assembly too"
+    assert any(source.startswith("mm/") for source in sources[0])
 
 
 def test_a_page_with_the_wrong_content(run: Run) -> None:

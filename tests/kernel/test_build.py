@@ -15,7 +15,7 @@ import pytest
 from harness.arch import ARCHES, host_arch
 from harness.errors import Cancelled, InfraError, MissingTool, UserError
 from harness.host.cache import Cache
-from harness.host.elf import build_id
+from harness.host.elf import build_id, has_lines
 from harness.host.process import Child, Processes
 from harness.host.sandbox import Sandbox, probe
 from harness.kernel import build as building
@@ -23,6 +23,7 @@ from harness.kernel import toolchain as tools
 from harness.kernel.apply import apply_series
 from harness.kernel.build import Builder
 from harness.kernel.checkout import write_files
+from harness.kernel.kconfig import has_types
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile
 from tests.kernel.conftest import Resolve, git
 
@@ -110,6 +111,15 @@ class TestGood:
         assert build.image is not None
         assert b"compiled from init/main.c\0" in build.image.read_bytes()
         assert str(bench.cache.root).encode() not in build.image.read_bytes()
+
+    def test_it_has_lines_and_what_asks_for_debug_information_has_more(self, bench: Bench) -> None:
+        lines = bench.make()
+        types = bench.make(bench.profile(f"{GOOD}CONFIG_DEBUG_INFO=y\n", "types"))
+        assert (has_types(lines.config), has_types(types.config)) == (False, True)
+        assert lines.vmlinux is not None
+        assert has_lines(lines.vmlinux)
+        assert types.vmlinux is not None
+        assert not has_lines(types.vmlinux), "what the fake kernel does of itself: nothing"
 
     def test_it_is_found_again_without_checkout_or_compiler(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch

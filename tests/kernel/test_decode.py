@@ -17,7 +17,7 @@ from harness.host.elf import has_lines
 from harness.host.process import Processes
 from harness.host.sandbox import probe
 from harness.kernel import decode
-from harness.kernel.decode import MAX_FRAMES, NO_DEBUG_INFO, NO_SCRIPT, NO_VMLINUX, Decoded, Decoder
+from harness.kernel.decode import MAX_FRAMES, NO_LINES, NO_SCRIPT, NO_VMLINUX, Decoded, Decoder
 from harness.kernel.git import Git, make_repository
 from harness.model import AppliedTree, Arch, Build, Case, Finding, Frame, Outcome, Tree
 from tests.report import samples
@@ -118,7 +118,7 @@ def test_the_line_that_the_report_says_itself_stays(bench: Bench) -> None:
 def test_without_debug_information_the_script_is_not_run(bench: Bench) -> None:
     bench.compile()
     assert not has_lines(bench.vmlinux)
-    assert bench.decode("exit 1", KNOWN) == Decoded({}, NO_DEBUG_INFO)
+    assert bench.decode("exit 1", KNOWN) == Decoded({}, NO_LINES)
     bench.vmlinux.unlink()
     assert bench.decode("exit 1", KNOWN) == Decoded({}, NO_VMLINUX)
     assert not has_lines(bench.vmlinux)
