@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Bench:
         source, wall, compiled = self.plain_source(result), 0.0, {}
         for target in result["targets"]:
             config = self.work / "cold" / f"config-{target['arch']}-{target['profile']}"
-            make_s, compiled[target["arch"]] = self.plain_make(source, target, config)
+            make_s, compiled[target["arch"]] = self.plain_make(source, target, config, flags=onebyone.SAME_FLAGS)
             wall += make_s
         row("cold run (vma, faults) / plain make of both", f"{seconds / wall:.2f}", "1.15",
             f"{seconds:.0f} s, {wall:.0f} s")  # fmt: skip
@@ -103,13 +103,14 @@ class Bench:
         return source
 
     def plain_make(
-        self, source: Path, target: Mapping[str, Any], config: Path, *, requested: bool = False
-    ) -> tuple[float, float]:
+        self, source: Path, target: Mapping[str, Any], config: Path, *, requested: bool = False,
+        flags: Sequence[str] = (),
+    ) -> tuple[float, float]:  # fmt: skip
         """`make -jN` of one kernel with a configuration, or with one that is only `requested`: wall and CPU seconds."""
         info = ARCHES[Arch(target["arch"])]
         objects = Path(tempfile.mkdtemp(prefix="objects-", dir=self.work))
         make = ["make", "-s", f"-j{os.cpu_count()}", f"O={objects}", f"ARCH={info.kbuild}",
-                f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}"]  # fmt: skip
+                f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}", *flags]  # fmt: skip
         env = {**os.environ, "CCACHE_DISABLE": "1"}
         if requested:
             subprocess.run([*make, f"KCONFIG_ALLCONFIG={config}", "allnoconfig"], cwd=source, env=env, check=True)

@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.arch import ARCHES
+from harness.kernel.build import LINES
 from harness.model import Arch
 
 PROFILE = "release"  # that with the fewest objects
 SUITES = ("--suite", "vma", "--suite", "faults", "--case", "vma.*", "--case", "faults.anon.*")
 WORK_S = 0.5  # a step that took less has looked something up
+
+SAME_FLAGS = (f"KCFLAGS={LINES}", f"KAFLAGS={LINES}")
+"""What plain make is told, so that it makes the same kernel."""
 
 Row = Callable[[str, str, str, str], None]
 
@@ -76,7 +80,7 @@ class OneByOne:
                     shutil.copy(config, objects / ".config")
                 subprocess.run(
                     ["make", "-s", f"-j{os.cpu_count()}", f"O={objects}", f"ARCH={info.kbuild}",
-                     f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}", info.image_target],
+                     f"CROSS_COMPILE={target['build']['toolchain']['cross_compile']}", *SAME_FLAGS, info.image_target],
                     cwd=source, env={**os.environ, "CCACHE_DISABLE": "1"}, check=True, stdout=subprocess.DEVNULL,
                 )  # fmt: skip
             seconds.append(time.monotonic() - started)
