@@ -576,7 +576,7 @@ class Finding:
     line: int  # of the console log, from 1
     fingerprint: str
     timing: bool = False  # stalls and lockups, but of exact guests: under TCG these may be slowness
-    frames: tuple[Frame, ...] = ()  # of its own call trace, innermost first
+    frames: tuple[Frame, ...] = ()  # of its own call trace, innermost first; without one: where its locks were taken
     corrupted: bool = False  # cut: its end, or lines of it, are missing
     undecoded: str = ""  # why frames have no source; "" where they have, or there are none
     relation: Relation | None = None  # None: not compared with a base

@@ -80,6 +80,7 @@ def trace(messages: Sequence[str]) -> tuple[Frame, ...]:
     """The same as frames to decode, after the instruction at which the CPU was.
 
     A WARNING and a BUG say themselves where in the source they are: that is the place of their first frame.
+    A report without any trace names the locks that are held: there it is where these were taken.
     """
     found = [_frame(match) for match in _own_trace(messages)]
     at = next((match for message in messages if _INSTRUCTION.match(message) and (match := FRAME.search(message))), None)
@@ -88,6 +89,9 @@ def trace(messages: Sequence[str]) -> tuple[Frame, ...]:
         found.insert(0, _frame(at))
     if at is not None and place:
         found[0] = replace(found[0], sources=(place.removeprefix("./"),))
+    if not found:
+        held = (FRAME.search(message) for message in messages if _HELD.match(message))
+        found = [_frame(match) for match in held if match is not None]
     return tuple(found[:MAX_FRAMES])
 
 
