@@ -115,7 +115,7 @@ def _places(output: str, frames: list[Frame]) -> dict[Frame, tuple[str, ...]]:
     """The script's lines, each told by the number that it was given with."""
     found: dict[Frame, tuple[str, ...]] = {}
     for match in _LINE.finditer(output):
-        number, places = int(match[1]), tuple(_PLACE.findall(match[2]))
+        number, places = int(match[1]), tuple(place.removeprefix("./") for place in _PLACE.findall(match[2]))
         if number < len(frames) and places:
             found[frames[number]] = places[:16]
     return found
