@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 from harness.errors import InfraError
 from harness.model import Case, Finding, Metric, Outcome, RunResult, SuiteResult
 from harness.report.files import last_boot, log_of, write_atomic
+from harness.report.lines import with_lines
 from harness.report.rerun import rerun_command
 from harness.report.text import clamp, clean, one_line, standing, tried
 
@@ -147,7 +148,8 @@ class _Document:
 
     def _explanation(self, suite: SuiteResult, case: Case, message: str, log: Path | None) -> str:
         again = rerun_command(self._result, suite, case)
-        parts = [message, tried(case), *(_finding(finding, case) for finding in case.findings), case.detail]
+        said = [*(_finding(finding, case) for finding in case.findings), case.detail]
+        parts = [message, tried(case), *(with_lines(one, case.findings) for one in said)]
         parts += [f"Log: {log.name}" if log else "", f"Run again: {again}" if again else ""]
         parts += [f"Capsule: {case.capsule.name}"] if case.capsule is not None else []
         return "\n\n".join(part.strip("\n") for part in parts if part.strip())

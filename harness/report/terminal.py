@@ -26,6 +26,7 @@ from harness.model import (
 )
 from harness.report import cost, patches
 from harness.report.files import KERNEL_SUITE, log_of
+from harness.report.lines import first_place
 from harness.report.rerun import capsule_command, rerun_command
 from harness.report.text import count, one_line, seconds, standing
 from harness.report.words import WORDS
@@ -195,6 +196,8 @@ def _failures(result: RunResult, directory: Path, paint: Paint, width: int) -> l
         lines += [""] if lines else []
         lines.append(f"{paint(word, _BAD)}  {one_line(suite.classname)}  {one_line(case.name)}")
         lines.append(f"    {_cut(standing(case) + (case.message or 'no reason given'), width - 4)}")
+        if place := first_place(case):
+            lines.append(f"    at     {one_line(place)}")
         log = log_of(result, suite, case, directory)
         if log is not None:
             shown = log.relative_to(directory) if log.is_relative_to(directory) else log

@@ -21,6 +21,7 @@ from harness.model import Boot, Case, Command, Finding, GuestConfig, Outcome, Ru
 from harness.plan.model import Plan
 from harness.report.capsule import RECORD, Capsule, ExactRun, Part, Program, directory_name, dump
 from harness.report.files import KERNEL_SUITE, Layout
+from harness.report.lines import with_lines
 from harness.report.rerun import rerun_command
 from harness.run.exact import job_list
 from harness.run.outcomes import account_of
@@ -226,7 +227,7 @@ def _finding_text(finding: Finding) -> str:
     lines += ["cut: its end, or lines of it, are missing"] if finding.corrupted else []
     lines += [f"no file and line: {finding.undecoded}"] if finding.undecoded else []
     lines += [f"  {frame.text}" for frame in finding.frames]
-    return "\n".join([*lines, "", finding.text, ""])
+    return "\n".join([*lines, "", with_lines(finding.text, [finding]), ""])
 
 
 _README = """\

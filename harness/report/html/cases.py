@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.model import Case, Outcome, RunResult, SuiteResult
 from harness.report.files import log_of
 from harness.report.html.markup import Markup, element, join
+from harness.report.lines import with_lines
 from harness.report.rerun import rerun_command
 from harness.report.text import clamp, clean, one_line, standing, tried
 from harness.report.words import WORDS
@@ -69,7 +70,8 @@ def _failures(result: RunResult, directory: Path) -> Markup | None:
 
 def _failure(result: RunResult, suite: SuiteResult, case: Case, directory: Path) -> Markup:
     said = [finding.text or finding.title for finding in case.findings] or [case.detail]
-    text = clamp(clean("\n\n".join(one for one in said if one.strip())), _MOST_BYTES, "results.json")
+    whole = with_lines("\n\n".join(one for one in said if one.strip()), case.findings)
+    text = clamp(clean(whole), _MOST_BYTES, "results.json")
     again = rerun_command(result, suite, case)
     return element(
         "details",
