@@ -58,6 +58,14 @@ install_packages() {
     fi
 }
 
+forget_environments() {
+    # Of checkouts that are gone: up to half a gigabyte each, and nobody else removes them.
+    local each
+    for each in "$cache"/venv/*/; do
+        [ ! -f "${each}checkout" ] || [ -d "$(cat "${each}checkout")" ] || rm -rf "$each"
+    done
+}
+
 make_environment() {
     # One environment for each checkout, interpreter and list of dependencies; $1 is "" or "[dev]".
     local name wanted
@@ -65,12 +73,14 @@ make_environment() {
     venv=$cache/venv/$name
     wanted="$1 $(sha256sum <"$project/pyproject.toml")"
     [ "$(cat "$venv/made$1" 2>/dev/null)" != "$wanted" ] || return 0
+    forget_environments
     say "making the virtual environment $venv"
     if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c pass 2>/dev/null; then
         "$python" -m venv --clear "$venv" || give_up "cannot make a virtual environment" "apt-get install python3-venv"
     fi
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$project$1" ||
         give_up "pip could not install the project's dependencies" "check the network"
+    printf '%s' "$project" >"$venv/checkout"
     printf '%s' "$wanted" >"$venv/made$1"
 }
 

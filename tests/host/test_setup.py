@@ -1,8 +1,9 @@
-"""The bootstrap's host packages: what it installs, what it says, and that it does nothing where nothing is missing."""
+"""The bootstrap: what it installs and says, that it does nothing where nothing is missing, and what it removes."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -113,3 +114,17 @@ def test_apts_own_words_are_shown_where_it_fails(host: Host) -> None:
     assert done.returncode == 3
     assert "E: no route\n" in done.stderr
     assert "check the network and /etc/apt" in done.stderr
+
+
+def test_environments_of_checkouts_that_are_gone_are_removed(tmp_path: Path) -> None:
+    places = {"here": str(tmp_path), "gone": str(tmp_path / "a clone"), "older": None}
+    for name, checkout in places.items():
+        environment = tmp_path / "venv" / name
+        (environment / "bin").mkdir(parents=True)
+        if checkout is not None:
+            (environment / "checkout").write_text(checkout)
+    for left in (["here", "older"], []):
+        script = f". {SETUP}; cache={tmp_path}; forget_environments"
+        subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], check=True)
+        assert sorted(path.name for path in tmp_path.glob("venv/*")) == left
+        shutil.rmtree(tmp_path / "venv", ignore_errors=True)
