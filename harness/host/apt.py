@@ -21,14 +21,13 @@ from harness.arch import ARCHES
 from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Say
 from harness.host.cache import Cache, age_s, remove_tree
-from harness.host.process import Completed, Processes
+from harness.host.process import SYSTEM_PATH, Completed, Processes
 from harness.model import Package
 
 LISTS_FRESH_S = 24 * 3600.0
 """How long package lists are believed before they are fetched again."""
 
 _MIRROR = "http://deb.debian.org/debian"
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POCKETS: dict[str, tuple[str, ...]] = {
     "bookworm": ("bookworm", "bookworm-updates", "bookworm-security"),
@@ -248,7 +247,7 @@ class DebianArchive:
             "Dir::Log": str(root),
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        env = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": str(root)}
+        env = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": str(root)}
         done = self._processes.run([argv[0], *words, *argv[1:]], cwd=cwd, env=env, deadline_s=1800)
         if done.exit_code == 127:
             raise MissingTool(argv[0], "apt")

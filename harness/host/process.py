@@ -26,6 +26,9 @@ from typing import IO
 from harness.errors import Cancelled, InfraError
 from harness.host.sessions import VARIABLE, Session
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for whose work must not depend on the user's PATH."""
+
 _KEEPER = Path(__file__).with_name("keeper.py")
 # What passes between this module and the keepers; described there.
 _REQUEST = struct.Struct("!III")

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.host.process import Processes
+from harness.host.process import SYSTEM_PATH, Processes
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "localtime")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SWITCHES = (
     (Path("/proc/sys/kernel/unprivileged_userns_clone"), "0", "kernel.unprivileged_userns_clone=1"),
     (Path("/proc/sys/user/max_user_namespaces"), "0", "user.max_user_namespaces=15000"),
@@ -56,7 +55,7 @@ class Sandbox:
         The program's environment is PATH, LC_ALL, HOME (which does not exist), `env` and the mark, confined or not.
         Where it is not confined it can write wherever the user can.  The directories must exist.
         """
-        variables = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", **(env or {}), **self.mark}
+        variables = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", **(env or {}), **self.mark}
         words = [str(word) for word in argv]
         if not self.active:
             return ["env", "-i", "-C", str(cwd), *(f"{name}={value}" for name, value in variables.items()), *words]

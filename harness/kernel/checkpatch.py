@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.host.cache import Cache, remove_tree
-from harness.host.process import Processes
+from harness.host.process import SYSTEM_PATH, Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.git import SYSTEM_PATH, Git, contents_at
+from harness.kernel.git import Git, contents_at
 from harness.model import AppliedPatch, AppliedTree, CompilerMessage, PatchRole
 
 SCRIPT = "scripts/checkpatch.pl"

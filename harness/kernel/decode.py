@@ -15,9 +15,9 @@ from pathlib import Path
 
 from harness.host.cache import Cache
 from harness.host.elf import has_lines
-from harness.host.process import Processes
+from harness.host.process import SYSTEM_PATH, Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.git import SYSTEM_PATH, Git, contents_at
+from harness.kernel.git import Git, contents_at
 from harness.model import AppliedTree, Build, Case, Finding, Frame
 
 SCRIPT = "scripts/decode_stacktrace.sh"

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfraError, MissingTool
-from harness.host.process import Completed, Processes
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from harness.host.process import SYSTEM_PATH, Completed, Processes
 
 _IDENTITY = "vmaharness"
 _ENVIRONMENT = {

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from harness.costs import Member, Structure
 from harness.host.cache import Cache
 from harness.host.elf import section_names
-from harness.host.process import Processes
+from harness.host.process import SYSTEM_PATH, Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.git import SYSTEM_PATH
 from harness.kernel.kconfig import has_types
 from harness.model import Build
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from harness.arch import ARCHES, cross_prefix, is_native
 from harness.errors import InfraError, MissingTool
 from harness.host.cache import Cache
-from harness.host.process import Processes
-from harness.kernel.git import SYSTEM_PATH
+from harness.host.process import SYSTEM_PATH, Processes
 from harness.model import Arch, Toolchain
 
 _FILE = "versions.json"

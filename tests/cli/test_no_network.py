@@ -9,6 +9,7 @@ import pytest
 
 from harness.arch import host_arch
 from harness.host import apt
+from harness.host.process import SYSTEM_PATH
 from harness.model import Arch, Outcome, Payload
 from harness.report import results
 from harness.run import leftovers
@@ -28,7 +29,7 @@ def test_it_is_the_machines_fault_and_said(
     programs, cache = place / "programs", place.parent / "cache"
     programs.mkdir()
     unreachable_archive(programs)
-    monkeypatch.setattr(apt, "_PATH", f"{programs}:{apt._PATH}")
+    monkeypatch.setattr(apt, "SYSTEM_PATH", f"{programs}:{SYSTEM_PATH}")
     monkeypatch.setattr(apt, "find_mirrors", lambda _: ("http://m.example/debian", "https://s.example/security"))
     # The registry's fragments are for real kernels; programs that need nothing of the archive are there.
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: place / "no-registry")

@@ -48,7 +48,7 @@ def _look_here_first(programs: str) -> None:
         return start(self, argv, cwd, variables, fds, nice)
 
     process._Nursery.start = standing_in  # type: ignore[method-assign]
-    sandbox._PATH = f"{programs}:{sandbox._PATH}"
+    _replace("harness.host.sandbox", "SYSTEM_PATH", f"{programs}:{process.SYSTEM_PATH}")
     mounts, place = sandbox._system_mounts(), str(Path(programs).parent)
     _replace("harness.host.sandbox", "_system_mounts", lambda: [*mounts, "--bind", place, place])
     os.environ["PATH"] = f"{programs}:{os.environ['PATH']}"
