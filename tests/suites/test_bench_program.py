@@ -11,21 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.arch import host_arch
 from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, CommandResult, Metric, Outcome
 from harness.suites import ktap
 from harness.suites.bench import WORKLOADS, BenchSuite
 from harness.suites.programs import build_program, sources_of
+from tests.suites.conftest import native
 
-
-@pytest.fixture(scope="module")
-def program(shared_cache: Cache) -> Path:
-    native = host_arch()
-    assert native is not None
-    with Processes() as processes:
-        return build_program("bench", native, processes=processes, cache=shared_cache)
+PROGRAM = "bench"
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:
@@ -194,16 +188,14 @@ MUTANTS = (
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{Path(mutant.source).name}")
 def test_wrong_contents_are_found(mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path) -> None:
-    native = host_arch()
-    assert native is not None
     shutil.copytree(sources_of("bench").parent, tmp_path / "programs")
     sources = tmp_path / "programs" / "bench"
     text = (sources / mutant.source).read_text()
     assert mutant.old in text
     (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))
-    program = build_program("bench", native, processes=processes, cache=cache, sources=sources)
+    program = build_program("bench", native(), processes=processes, cache=cache, sources=sources)
     suite = BenchSuite(program=str(program))
-    command = next(one for one in suite.commands(native, 1) if one.argv[1] == mutant.workload)
+    command = next(one for one in suite.commands(native(), 1) if one.argv[1] == mutant.workload)
     done = run(processes, program, *command.argv[1:], "--ops", "256", "--repeat", "4")
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
     assert case.outcome is mutant.outcome, case

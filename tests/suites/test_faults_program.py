@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.arch import ARCHES, cross_prefix, host_arch
+from harness.arch import ARCHES, cross_prefix
 from harness.errors import InfraError, MissingTool
 from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
 from harness.model import Arch, CommandResult, Outcome
 from harness.suites.faults import WORKLOADS, FaultsSuite
 from harness.suites.programs import build_program, sources_of
+from tests.suites.conftest import native
 
-
-@pytest.fixture(scope="module")
-def program(shared_cache: Cache) -> Path:
-    native = host_arch()
-    assert native is not None
-    with Processes() as processes:
-        return build_program("faults", native, processes=processes, cache=shared_cache)
+PROGRAM = "faults"
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:
@@ -36,12 +31,10 @@ def small_program(directory: Path, text: str) -> Path:
 
 
 def test_compiled_once_per_content(processes: Processes, cache: Cache, tmp_path: Path) -> None:
-    native = host_arch()
-    assert native is not None
     sources = small_program(tmp_path / "small", "int main(void) { return 7; }\n")
 
     def build() -> Path:
-        return build_program("small", native, processes=processes, cache=cache, sources=sources)
+        return build_program("small", native(), processes=processes, cache=cache, sources=sources)
 
     first = build()
     stamp = first.stat().st_mtime_ns
@@ -52,11 +45,9 @@ def test_compiled_once_per_content(processes: Processes, cache: Cache, tmp_path:
 
 
 def test_a_program_that_does_not_compile_says_why(processes: Processes, cache: Cache, tmp_path: Path) -> None:
-    native = host_arch()
-    assert native is not None
     sources = small_program(tmp_path / "bad", "int main(void) { return nothing; }\n")
     with pytest.raises(InfraError) as caught:
-        build_program("bad", native, processes=processes, cache=cache, sources=sources)
+        build_program("bad", native(), processes=processes, cache=cache, sources=sources)
     assert "main.c:1" in caught.value.detail and "nothing" in caught.value.detail
 
 
@@ -172,16 +163,14 @@ MUTANTS = (
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.workload}-{Path(mutant.source).name}")
 def test_wrong_contents_are_found(mutant: Mutant, processes: Processes, cache: Cache, tmp_path: Path) -> None:
-    native = host_arch()
-    assert native is not None
     shutil.copytree(sources_of("faults").parent, tmp_path / "programs")
     sources = tmp_path / "programs" / "faults"
     text = (sources / mutant.source).read_text()
     assert mutant.old in text
     (sources / mutant.source).write_text(text.replace(mutant.old, mutant.new))
-    program = build_program("faults", native, processes=processes, cache=cache, sources=sources)
+    program = build_program("faults", native(), processes=processes, cache=cache, sources=sources)
     suite = FaultsSuite(program=str(program))
-    command = next(one for one in suite.commands(native, 2) if one.argv[1] == mutant.workload and "1" not in one.argv)
+    command = next(one for one in suite.commands(native(), 2) if one.argv[1] == mutant.workload and "1" not in one.argv)
     done = run(processes, program, *command.argv[1:], "--ops", "3000")
     (case,) = suite.parse(command, CommandResult(done.exit_code, done.text, done.words, done.seconds))
     assert case.outcome is mutant.outcome, case

@@ -13,7 +13,7 @@ from harness.host.process import Processes
 from harness.model import Arch
 from harness.suites.programs import build_program, compile_argv, sources_of
 
-PROGRAMS = ("faults", "hazards", "bench")
+PROGRAMS = ("faults", "hazards", "bench", "sizes")
 
 
 def needs_compiler(arch: Arch) -> None:

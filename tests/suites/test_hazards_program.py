@@ -8,30 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.arch import host_arch
 from harness.host.cache import Cache
 from harness.host.process import Completed, Processes
-from harness.model import Arch, Case, Command, CommandResult, Outcome
+from harness.model import Case, Command, CommandResult, Outcome
 from harness.suites.hazards import CROWD, WORKLOADS, HazardsSuite
 from harness.suites.programs import build_program, sources_of
+from tests.suites.conftest import native
+
+PROGRAM = "hazards"
 
 NOT_ON_EVERY_HOST = (
     "uffd.copy", "uffd.zero", "uffd.move", "uffd.within", "uffd.refuse", "name", "map-count", "no-memory", "lock-stat",
     "slab", "query", "sealed", "numab", "guard",
 )  # fmt: skip
 """What a host's kernel, or the rights we have there, may not allow."""
-
-
-def native() -> Arch:
-    arch = host_arch()
-    assert arch is not None
-    return arch
-
-
-@pytest.fixture(scope="module")
-def program(shared_cache: Cache) -> Path:
-    with Processes() as processes:
-        return build_program("hazards", native(), processes=processes, cache=shared_cache)
 
 
 def run(processes: Processes, program: Path, *arguments: str) -> Completed:

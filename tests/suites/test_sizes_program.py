@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.cache import Cache
 from harness.model import Arch, Case, CommandResult, Outcome
-from harness.suites.programs import compile_argv, sources_of
 from harness.suites.sizes import SizesSuite
 
+PROGRAM = "sizes"
 SUITE = SizesSuite()
-
-
-@pytest.fixture(scope="module")
-def program(shared_cache: Cache) -> Path:
-    def make(into: Path) -> None:
-        argv = compile_argv("gcc", sources_of("sizes"), into / "sizes")
-        subprocess.run([*argv, "-Werror"], cwd=sources_of("sizes"), check=True)
-
-    return shared_cache.get("sizes-program", "strict", make)[0] / "sizes"
 
 
 def run(program: Path, *args: str) -> tuple[Case, CommandResult]:
