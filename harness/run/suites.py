@@ -94,13 +94,11 @@ class Workshop:
         return Prepared("hazards", hazards.HazardsSuite(), hazards.payload(program))
 
     def bench(self, arch: Arch, say: Say) -> Prepared:
-        say(f"compiling the benchmarks for {arch}")
-        program = build_program("bench", arch, processes=self.processes, cache=self.cache)
+        program = build_program("bench", arch, processes=self.processes, cache=self.cache, say=say)
         return Prepared("bench", bench.BenchSuite(), bench.payload(program))
 
     def sizes(self, arch: Arch, say: Say) -> Prepared:
-        say(f"compiling the program that measures sizes for {arch}")
-        program = build_program("sizes", arch, processes=self.processes, cache=self.cache)
+        program = build_program("sizes", arch, processes=self.processes, cache=self.cache, say=say)
         return Prepared("sizes", sizes.SizesSuite(), sizes.payload(program))
 
 
