@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -83,45 +82,22 @@ static void unmap_blocks(struct run *run)
 	run->area = NULL;
 }
 
-/* How far a line says that memory is mapped; 0 where it can't be right. */
-static uintptr_t covered_by(struct run *run, const char *line,
-			    uintptr_t covered)
+static bool is_of_block(const char *line, const char *prot)
 {
-	uintptr_t start, end;
-	char prot[5];
-
-	if (sscanf(line, "%lx-%lx %4s", &start, &end, prot) != 3 ||
-	    (strcmp(prot, "r--p") && strcmp(prot, "---p"))) {
-		fail(run, "/proc/self/maps says %.80s", line);
-		return 0;
-	}
-	if (start <= covered)
-		return end;
-	fail(run, "/proc/self/maps has a gap of %zu bytes in what is mapped",
-	     (size_t)(start - covered));
-	return 0;
+	(void)line;
+	return !strcmp(prot, "r--p") || !strcmp(prot, "---p");
 }
 
-/* Lines may overlap: of before and after a change. */
-static bool covers_blocks(struct run *run, char *text)
+static bool covers_blocks(struct run *run, const char *text)
 {
-	uintptr_t covered = (uintptr_t)in_block(run, 0, 0), end;
-	char *line, *rest;
-	size_t n = 0;
+	size_t n;
 
-	for (line = strtok_r(text, "\n", &rest); line && n < BLOCKS;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		end = covered_by(run, line, covered);
-		if (!end)
+	for (n = 0; n < BLOCKS; n++)
+		if (!lines_cover(run, "/proc/self/maps", text,
+				 in_block(run, n, 0), BLOCK * run->page_size,
+				 is_of_block))
 			return false;
-		if (end > covered)
-			covered = end;
-		if (covered >= (uintptr_t)in_block(run, n, BLOCK))
-			covered = (uintptr_t)in_block(run, ++n, 0);
-	}
-	if (n < BLOCKS)
-		fail(run, "/proc/self/maps ends before block %zu does", n);
-	return n == BLOCKS;
+	return true;
 }
 
 static void read_on(struct worker *worker)

@@ -146,6 +146,11 @@ struct range random_range(struct worker *worker, size_t first, size_t pages);
 void protect_at_random(struct worker *worker);
 bool map_over(struct run *run, const struct range *range, int prot, int flags);
 
+/* lines.c: whether lines of maps cover what is mapped, and are right */
+bool lines_cover(struct run *run, const char *path, const char *text,
+		 const unsigned char *from, size_t size,
+		 bool (*is_right)(const char *line, const char *prot));
+
 /* child.c: processes */
 pid_t start_child(struct run *run, void (*body)(struct run *, unsigned int),
 		  unsigned int number);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Readers of /proc/self/maps and smaps while VMAs are faulted in, split,
- * merged and named.  The area is mapped all the time: its lines must cover it
- * without a gap (two reads of one file may see a VMA before and after a
- * merge, so that lines may overlap), with permissions and names that it had.
+ * merged and named.  The area is mapped all the time: its lines must cover it,
+ * with permissions and names that it had.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,43 +66,9 @@ static bool name_is_known(const char *line)
 	return false;
 }
 
-/* A line about the area; false if it is none, or of something else. */
-static bool is_ours(const struct run *run, const char *line, uintptr_t *start,
-		    uintptr_t *end, char *prot)
+static bool is_as_made(const char *line, const char *prot)
 {
-	uintptr_t area = (uintptr_t)run->area;
-
-	if (sscanf(line, "%lx-%lx %4s", start, end, prot) != 3)
-		return false;
-	return *end > area && *start < area + area_size(run);
-}
-
-static bool verify_text(struct run *run, const char *path, char *text)
-{
-	uintptr_t covered = (uintptr_t)run->area, start, end;
-	uintptr_t wanted = covered + area_size(run);
-	char prot[5], *line, *rest;
-
-	for (line = strtok_r(text, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		if (!is_ours(run, line, &start, &end, prot))
-			continue;
-		if (start > covered) {
-			fail(run, "%s has a gap of %zu bytes in what is mapped",
-			     path, (size_t)(start - covered));
-			return false;
-		}
-		if (strncmp(prot, "rw", 2) || !name_is_known(line)) {
-			fail(run, "%s says %.80s", path, line);
-			return false;
-		}
-		if (end > covered)
-			covered = end;
-	}
-	if (covered < wanted)
-		fail(run, "%s ends %zu bytes before what is mapped", path,
-		     (size_t)(wanted - covered));
-	return covered >= wanted;
+	return !strncmp(prot, "rw", 2) && name_is_known(line);
 }
 
 static void read_always(struct worker *worker)
@@ -119,7 +83,8 @@ static void read_always(struct worker *worker)
 						     "/proc/self/smaps";
 
 		if (!read_text(run, path, text) ||
-		    !verify_text(run, path, text))
+		    !lines_cover(run, path, text, run->area, area_size(run),
+				 is_as_made))
 			break;
 	}
 	free(text);
