@@ -32,7 +32,7 @@ explain_missing() {
 
 install_packages() {
     # What is missing comes from the same table that `vmaharness doctor` shows; standard library only.
-    local missing sudo=
+    local missing sudo=() name
     missing=$(PYTHONPATH=$project "$python" -m harness.host.needs --missing) || give_up "cannot tell what is missing"
     [ -n "$missing" ] || return 0
     missing=$(printf '%s' "$missing" | tr '\n' ' ')
@@ -45,13 +45,17 @@ install_packages() {
             give_up "these Debian packages are missing and this user may not install them: $missing" \
                 "as root: apt-get install --no-install-recommends $missing"
         fi
-        sudo=sudo
+        sudo=(sudo)
+        # sudo keeps none of the environment: not the proxy either, without which apt may reach nothing.
+        for name in http_proxy https_proxy no_proxy; do
+            [ -z "${!name:-}" ] || sudo+=("--preserve-env=$name")
+        done
     fi
     say "installing host packages:"
     explain_missing
     # shellcheck disable=SC2086 # the list is words
-    if ! { $sudo apt-get update -qq &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
+    if ! { "${sudo[@]}" apt-get update -qq &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
         >"$cache/apt.log" 2>&1; then
         tail -n 20 "$cache/apt.log" >&2
         give_up "apt-get could not install them (the whole log: $cache/apt.log)" "check the network and /etc/apt"

@@ -1,4 +1,5 @@
 """Debian's archive without root rights: a private apt root in the cache; the host's own apt state is never touched.
+Of the host's apt it has the mirror, the keys and what /etc/apt/apt.conf.d says, of the environment the proxies.
 
 Gives packages of any architecture and suite as files: kernel sources, and the programs and libraries of guests.
 Knows nothing of what they are for.  apt verifies every index and package against Debian's archive keys.
@@ -21,11 +22,14 @@ from harness.arch import ARCHES
 from harness.errors import InfraError, MissingTool, UserError
 from harness.events import Say
 from harness.host.cache import Cache, age_s, remove_tree
-from harness.host.process import SYSTEM_PATH, Completed, Processes
+from harness.host.process import SYSTEM_PATH, Completed, Processes, inherited
 from harness.model import Package
 
 LISTS_FRESH_S = 24 * 3600.0
 """How long package lists are believed before they are fetched again."""
+
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+"""What apt takes from the environment: apt-transport-http(1), apt-transport-https(1)."""
 
 _MIRROR = "http://deb.debian.org/debian"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -203,8 +207,8 @@ class DebianArchive:
                 raise InfraError(
                     f"Debian's archive at {self._hosts()} cannot be reached, and nothing of {self.suite} ({arch}) is "
                     "in the cache",
-                    fix="check the network and the mirror in /etc/apt/sources.list; without them it takes --tree PATH "
-                    "and a cache that has the guests' packages",
+                    fix="check the network and the mirror in /etc/apt/sources.list, and a proxy in http_proxy or apt's "
+                    "configuration; without them it takes --tree PATH and a cache that has the guests' packages",
                     detail=updated.words,
                 )
 
@@ -247,7 +251,7 @@ class DebianArchive:
             "Dir::Log": str(root),
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        env = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": str(root)}
+        env = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": str(root), **inherited(PROXIES)}
         done = self._processes.run([argv[0], *words, *argv[1:]], cwd=cwd, env=env, deadline_s=1800)
         if done.exit_code == 127:
             raise MissingTool(argv[0], "apt")

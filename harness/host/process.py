@@ -69,6 +69,11 @@ class Stop:
         return self._read
 
 
+def inherited(names: Sequence[str]) -> dict[str, str]:
+    """Those of our own environment's variables, for a program that is started with another one."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A program that has ended.  `exit_code` is 128+N when signal N ended it."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -35,6 +38,14 @@ def test_an_unknown_suite_is_the_users_error(tmp_path: Path) -> None:
         DebianArchive(processes, cache, lambda _: None, suite="potato")
 
 
+@pytest.fixture
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names no proxy, whatever ours does."""
+    for name in apt.PROXIES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("without_proxies")
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt")
 def test_without_a_network_it_says_what_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apt, "find_mirrors", lambda _: ("http://127.0.0.1:9/debian", "http://127.0.0.2:9/security"))
@@ -48,6 +59,56 @@ def test_without_a_network_it_says_what_can_be_done(tmp_path: Path, monkeypatch:
         DebianArchive(processes, cache, lambda _: None).candidate("busybox-static", "amd64")
     assert "--tree PATH" in caught.value.fix
     assert "Could not connect" in caught.value.detail
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that has nothing, and what it was asked for: by its whole URL where it is a proxy."""
+    words: list[str] = []
+
+    class Nothing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            words.append(f"{self.command} {self.path}")
+            self.send_error(404)
+
+        def do_CONNECT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Nothing) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}", words
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.usefixtures("without_proxies")
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt")
+@pytest.mark.parametrize(
+    ("variable", "mirror", "first"),
+    [
+        ("http_proxy", "http://m.example/debian", "GET http://m.example/debian/dists/bookworm/InRelease"),
+        ("https_proxy", "https://m.example/debian", "CONNECT m.example:443"),
+        ("no_proxy", "http://SERVER/debian", "GET /debian/dists/bookworm/InRelease"),
+    ],
+)
+def test_a_proxy_of_the_environment_is_asked(
+    variable: str, mirror: str, first: str, asked: tuple[str, list[str]], processes: Processes, cache: Cache,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    server, words = asked
+    if variable == "no_proxy":
+        monkeypatch.setenv("http_proxy", "http://127.0.0.2:9")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+    else:
+        monkeypatch.setenv(variable, f"http://{server}")
+    monkeypatch.setattr(apt, "find_mirrors", lambda _: (mirror.replace("SERVER", server),) * 2)
+    with pytest.raises(InfraError, match="cannot be reached"):
+        DebianArchive(processes, cache, lambda _: None).candidate("busybox-static", "amd64")
+    assert first in words
 
 
 @pytest.mark.network

@@ -45,13 +45,17 @@ class Host:
         self.program("apt-get", f'#!/bin/sh\necho "apt-get $*" >>asked\necho "E: no route"\nexit {exit_code}\n')
 
     def has_sudo(self, exit_code: int = 0) -> None:
-        self.program("sudo", f'#!/bin/sh\n[ "$1" != -n ] || exit {exit_code}\necho sudo >>asked\nexec "$@"\n')
+        options = 'for word; do case $word in --pre*) echo "$word" >>asked; shift ;; esac; done'
+        self.program(
+            "sudo", f'#!/bin/sh\n[ "$1" != -n ] || exit {exit_code}\necho sudo >>asked\n{options}\nexec "$@"\n'
+        )
 
-    def install(self) -> subprocess.CompletedProcess[str]:
+    def install(self, **environment: str) -> subprocess.CompletedProcess[str]:
         script = f". {SETUP}; cache={self.place} python={self.path}/python; PATH={self.path}; install_packages"
         return subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", script], cwd=self.place, env={"PATH": os.defpath, "HOME": "/none"},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            ["/bin/bash", "-euo", "pipefail", "-c", script], cwd=self.place,
+            env={"PATH": os.defpath, "HOME": "/none", **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, check=False,
         )  # fmt: skip
 
     @property
@@ -88,6 +92,15 @@ def test_a_user_installs_through_sudo(host: Host) -> None:
     host.has_sudo()
     assert host.install().returncode == 0
     assert [line.split()[0] for line in host.asked] == ["sudo", "apt-get", "sudo", "apt-get"]
+
+
+def test_sudo_keeps_the_proxies_that_there_are(host: Host) -> None:
+    host.is_user(1000)
+    host.has_apt()
+    host.has_sudo()
+    assert host.install(http_proxy="http://p.example:3128", no_proxy="m.example", https_proxy="").returncode == 0
+    kept = ["sudo", "--preserve-env=http_proxy", "--preserve-env=no_proxy"]
+    assert host.asked[:4] == [*kept, "apt-get update -qq"] and host.asked[4:7] == kept
 
 
 @pytest.mark.parametrize("sudo", [False, True], ids=["no sudo", "sudo that wants a password"])
