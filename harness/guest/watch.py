@@ -32,12 +32,11 @@ _TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How and when a guest was lost; `reason` is panic, exit, silence, deadline, ssh or complaint."""
+    """How a guest was lost; `reason` is panic, exit, silence, deadline, ssh or complaint."""
 
     reason: str
     message: str
     last_lines: tuple[str, ...]
-    after_s: float  # since QEMU's start
     orderly: bool = False  # somebody told the guest to halt, power off or restart
 
 
@@ -148,10 +147,7 @@ class Watch:
         with self._lock:
             if self.death is not None:
                 return self.death
-            self.death = Death(
-                reason, message, self._console.last_lines, time.monotonic() - self._started,
-                orderly=reason == "exit" and self._orderly,
-            )  # fmt: skip
+            self.death = Death(reason, message, self._console.last_lines, orderly=reason == "exit" and self._orderly)
             os.write(self._write, b".")
         if self._on_death is not None:
             self._on_death(self.death)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.model import Arch, Case, CompilerMessage, Finding, Outcome, Rung, Sought, SuiteResult, Tries, Verdict
+from harness.model import Arch, Case, Finding, Outcome, Rung, Sought, SuiteResult, Tries, Verdict
 from harness.verdict.patches import BUILD_CASES
 from harness.verdict.relative import decisive
 
@@ -144,13 +144,11 @@ def globs_of(sought: Sought) -> tuple[str, ...]:
     return (glob.escape(f"{suite}.{case}"),)
 
 
-def errors_of(messages: Iterable[CompilerMessage]) -> tuple[str, ...]:
-    """What tells one build that fails from another: files and words, for lines move."""
-    return tuple(dict.fromkeys(f"{one.path}: {one.text}" for one in messages if one.severity == "error"))
-
-
 def _errors_of(detail: str) -> tuple[str, ...]:
-    """The same of a case of a build, which has them as PATH:LINE: error: TEXT."""
+    """What tells one build that fails from another: files and words, for lines move.
+
+    A case of a build has them as PATH:LINE: error: TEXT.
+    """
     found = re.findall(r"(?m)^(.*?):\d+: error: (.*)$", detail)
     return tuple(dict.fromkeys(f"{path}: {text}" for path, text in found))
 

@@ -56,11 +56,6 @@ DOES_NOT_BUILD_ON_ARM64 = {"arch/arm64/mm/mmap.c": appended("\nint vmaharness_ar
 BREAKS_USERLAND_VMA = {
     "mm/vma.c": replaced(r"(can_vma_merge_before\(struct vma_merge_struct \*vmg\)\n\{\n)", r"\1\treturn false;\n")
 }
-KEEPS_THE_LOCK = {
-    "arch/x86/mm/fault.c": replaced(r"(\t\tmmap_read_unlock\(mm\);\n)\telse\n\t\tvma_end_read\(vma\);\n", r"\1"),
-    "arch/arm64/mm/fault.c": replaced(r"(vma->vm_flags & vm_flags\)\) \{\n)\t\tvma_end_read\(vma\);\n", r"\1"),
-}
-"""Only a guest shows it: a fault that is refused returns to user space with the VMA locked."""
 LOOKS_UP_WITHOUT_RCU = {
     "mm/memory.c": replaced(
         r"\trcu_read_lock\(\);\n(retry:\n\tvma = mas_walk)", r"\1",

@@ -27,7 +27,6 @@ ENV = {
 }  # fmt: skip
 
 Resolve = Callable[[object], Tree]
-MakePatch = Callable[..., Patch]
 
 
 def git(directory: Path, *arguments: str) -> str:

@@ -64,7 +64,6 @@ class FakeExact:
     ssh: bool = True
     noise: str = ""  # host-dependent text, which must not be there
     boots: bool = True
-    before_ssh: str = ""
     state: dict[str, Any] = field(default_factory=lambda: {"taken": 10, "locks": 1})
     results: list[JobResult | None] = field(default_factory=list)
     console: str = "Linux version 6.12\n"

@@ -10,7 +10,7 @@ from harness.errors import InputError
 from harness.series.mail import Mail, parse_mail
 from harness.series.pages import read_page, unwrap
 from harness.series.patch import Kind, read_piece
-from harness.series.sources.mailbox import split_mails
+from harness.series.sources.mailbox import split_blocks
 from harness.series.subject import parse_subject
 
 PAGES = Path(__file__).parents[1] / "data" / "pages"
@@ -19,7 +19,7 @@ FLAT = (PAGES / "mm-added-flat.txt").read_bytes()
 
 
 def unwrapped(data: bytes) -> Mail | None:
-    [raw] = split_mails("box", data.splitlines(keepends=True))
+    [raw] = split_blocks("box", data.splitlines(keepends=True))
     mail = parse_mail(raw)
     assert mail is not None
     return unwrap(mail)
@@ -50,7 +50,7 @@ def test_the_patch_in_a_notice_is_its_authors() -> None:
 
 
 def test_a_notice_in_a_mailbox_is_read_as_the_patch_in_it() -> None:
-    [raw] = split_mails("box", ADDED.splitlines(keepends=True))
+    [raw] = split_blocks("box", ADDED.splitlines(keepends=True))
     piece = read_piece(raw)
     assert (piece.author, piece.subject.version, piece.subject.number) == ("Ada Example <ada@example.org>", 4, 1)
     assert b"\nFrom: Andrew" not in piece.mail and b"The patch titled" not in piece.mail

@@ -11,7 +11,7 @@ from harness.series.diff import parse_diff
 from harness.series.mail import Mail, parse_mail
 from harness.series.mend.damaged import read_damaged
 from harness.series.mend.repair import Repaired, repair
-from harness.series.sources.mailbox import split_mails
+from harness.series.sources.mailbox import split_blocks
 from tests.series import damage
 
 LINES = st.sampled_from(
@@ -47,7 +47,7 @@ def edits(draw: st.DrawFn) -> tuple[str, str]:
 
 def check(result: Repaired, diff: list[str], before: str, after: str, *, same: bool) -> None:
     """What must hold of every result; `same`: also that no line ends elsewhere than it did, blanks aside."""
-    raw = next(split_mails("out", iter(result.mail.splitlines(keepends=True))))
+    raw = next(split_blocks("out", iter(result.mail.splitlines(keepends=True))))
     mail = parse_mail(raw)
     assert mail is not None
     assert parse_diff("out", mail.text).files == result.files

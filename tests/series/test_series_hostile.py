@@ -15,7 +15,7 @@ from harness.series.diff import parse_diff
 from harness.series.mail import Text, decode_words
 from harness.series.patch import read_piece
 from harness.series.paths import path_objection, unquote
-from harness.series.sources.mailbox import split_mails
+from harness.series.sources.mailbox import split_blocks
 
 LINES = st.sampled_from(
     [
@@ -37,7 +37,7 @@ LINES = st.sampled_from(
 @given(st.one_of(st.binary(max_size=2000), st.lists(LINES, max_size=40).map(b"\n".join)))
 def test_any_bytes_give_pieces_or_an_error_of_ours(data: bytes) -> None:
     try:
-        for mail in split_mails("m", data.splitlines(keepends=True)):
+        for mail in split_blocks("m", data.splitlines(keepends=True)):
             piece = read_piece(mail)
             assert all(not path_objection(file.path.encode()) for file in piece.files)
     except HarnessError as error:
@@ -93,7 +93,7 @@ def test_long_lines_take_no_more_than_linear_time(line: bytes) -> None:
     """With a quadratic pattern one of these takes hours: the test then hangs instead of passing."""
     data = b"From: A <a@b.c>\n" + line + b"\n\n" + line + b"\n" + b"diff --git a/f b/f\n" + line + b"\n"
     try:
-        for mail in split_mails("m", data.splitlines(keepends=True)):
+        for mail in split_blocks("m", data.splitlines(keepends=True)):
             read_piece(mail)
     except HarnessError as error:
         assert error.what

@@ -12,11 +12,11 @@ import pytest
 from harness.errors import InputError
 from harness.series.mail import Mail, decode_words, parse_mail
 from harness.series.sources import mailbox
-from harness.series.sources.mailbox import RawMail, read_mails, split_mails
+from harness.series.sources.mailbox import RawMail, read_mails, split_blocks
 
 
 def split(data: bytes) -> list[RawMail]:
-    return list(split_mails("m", data.splitlines(keepends=True)))
+    return list(split_blocks("m", data.splitlines(keepends=True)))
 
 
 def parse(data: bytes) -> Mail:

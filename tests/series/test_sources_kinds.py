@@ -18,7 +18,7 @@ from harness.series.mail import Mail, Text
 from harness.series.patch import Kind, Piece, read_piece
 from harness.series.sources import mailbox
 from harness.series.sources import source as sources
-from harness.series.sources.mailbox import RawMail, split_blocks, split_mails
+from harness.series.sources.mailbox import RawMail, split_blocks
 from harness.series.sources.source import Opened, is_mailbox, open_source
 
 MakeMail = Callable[..., bytes]
@@ -319,7 +319,7 @@ def test_blocks_may_be_cut_anywhere(make_mail: MakeMail, size: int) -> None:
         + make_mail("[PATCH 3/3] c")
         + b"From last Thu Jan  1 00:00:00 1970"
     )
-    whole = list(split_mails("m", data.splitlines(keepends=True)))
+    whole = list(split_blocks("m", data.splitlines(keepends=True)))
     cut = list(split_blocks("m", [data[at : at + size] for at in range(0, len(data), size)]))
     assert cut == whole
     assert len(cut) == 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, InputError
 from harness.series.mail import Mail, Text
 from harness.series.read import choose
-from harness.series.sources.mailbox import RawMail, split_mails
+from harness.series.sources.mailbox import RawMail, split_blocks
 from harness.series.sources.source import Opened
 from harness.series.survey import survey as surveying
 from harness.series.survey.listing import as_data
@@ -48,7 +48,7 @@ def mails(draw: st.DrawFn) -> RawMail | Mail:
         f"References: <{draw(IDS)}> <{draw(IDS)}>\n"
         f"X-Quilt-Name: {draw(TITLES)}\nX-Quilt-Stack: {draw(STACKS)}\n\n{draw(BODIES)}\n"
     ).replace("<#1>", "#1").replace("<#2>", "#2")  # fmt: skip
-    (raw,) = split_mails("m", text.encode().splitlines(keepends=True))
+    (raw,) = split_blocks("m", text.encode().splitlines(keepends=True))
     form = draw(FORMS)
     if form == "mail":
         return raw

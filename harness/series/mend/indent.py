@@ -53,7 +53,6 @@ class _Open:
     is_list: bool = False  # items of an initialiser or an enum
     is_switch: bool = False
     body: int | None = None  # column of what was seen directly in it
-    had_case: bool = False
 
 
 @dataclass(slots=True)

@@ -105,11 +105,6 @@ class _Rejoined(io.RawIOBase):
         return head
 
 
-def split_mails(place: str, lines: Iterable[bytes]) -> Iterator[RawMail]:
-    """Split lines (with their ends) at `From ` lines that a header line follows."""
-    return split_blocks(place, lines)
-
-
 def split_blocks(place: str, blocks: Iterable[bytes]) -> Iterator[RawMail]:
     """Split a mailbox that comes in pieces, cut anywhere, at `From ` lines that a header line follows."""
     mail = RawMail(place, 1)
