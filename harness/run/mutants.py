@@ -41,8 +41,9 @@ from harness.run import history, kept
 from harness.run.ending import published
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report, State
+from harness.run.kernels import keeps_config
 from harness.run.outcomes import done, no_result, target_result
-from harness.run.steps import Steps, keeps_config
+from harness.run.steps import Steps
 from harness.run.target import Enough
 from harness.run.targets import Target, first_error, same_kernel
 from harness.run.tasks import Task

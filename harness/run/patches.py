@@ -30,9 +30,10 @@ from harness.run import by_patch, kept
 from harness.run.by_patch import ON_HOST, Tested
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
+from harness.run.kernels import keeps_config
 from harness.run.outcomes import done, no_result, target_result
 from harness.run.standing import Standing
-from harness.run.steps import Steps, keeps_config
+from harness.run.steps import Steps
 from harness.run.targets import Target, image_digest
 from harness.verdict.patches import BUILD_CASES
 

@@ -221,7 +221,7 @@ def fake_surroundings(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rootfs = Rootfs(ARCH, image, 0, "r" * 32, ())
     monkeypatch.setattr("harness.run.tester.Guest", ImageGuest)
     monkeypatch.setattr("harness.kernel.toolchain._versions", _VERSIONS)
-    monkeypatch.setattr("harness.run.steps.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
+    monkeypatch.setattr("harness.run.programs.build_rootfs", lambda arch, payloads, **_: replace(rootfs, arch=arch))
     monkeypatch.setattr("harness.run.suites.Workshop.faults", lambda *_: Prepared("faults", Names(), Payload()))
     # The registry's fragments are for real kernels.
     monkeypatch.setattr("harness.kernel.kconfig.fragments_dir", lambda: directory / "no-registry")

@@ -291,7 +291,7 @@ def vma_on_host(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return SuiteResult("vma", "host", "", (case, Case("vma", "other", Outcome.PASS)))
 
     monkeypatch.setattr("harness.run.suites.Workshop.vma_program", compile_program)
-    monkeypatch.setattr("harness.run.steps.run_on_host", run)
+    monkeypatch.setattr("harness.run.programs.run_on_host", run)
     return ran
 
 

@@ -14,6 +14,9 @@ from harness.errors import UserError
 from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.model import Arch, Case, CommandResult, Outcome, Payload, Relation, Rootfs, RunResult
+from harness.plan.model import Plan
+from harness.run.goal import Goal
+from harness.run.steps import Steps
 from tests.kernel.conftest import git
 from tests.run.image_guest import ARCH, Bench, ImageGuest, fake_surroundings
 from tests.run.test_patches import run as run_patches
@@ -52,7 +55,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: Processes,
         return replace(rootfs, arch=arch, digest=sha256(content).hexdigest())
 
     monkeypatch.setattr("harness.run.tester.Guest", PrintingGuest)
-    monkeypatch.setattr("harness.run.steps.build_rootfs", build_rootfs)
+    monkeypatch.setattr("harness.run.programs.build_rootfs", build_rootfs)
     monkeypatch.setattr("harness.suites.kselftest_programs.sysroot", lambda *_, **__: libraries)
     monkeypatch.setattr(PrintingGuest, "said", {"series": GOOD, "baseline": GOOD})
     PrintingGuest.ran.clear()
@@ -141,3 +144,14 @@ def test_patch_by_patch_each_tree_has_its_own(bench: Bench) -> None:
     assert {(blame.number, blame.fixed_by) for blame in result.blames} == {(2, 4)}
     assert [blame.where.rpartition("kselftest.")[2] for blame in result.blames] == ["mremap_test", "mremap_test.fixed"]
     assert [[same.number for same in patch.same] for patch in result.per_patch] == [[], [], [2], []]
+
+
+def test_they_are_built_only_for_what_there_is_a_kernel_of(processes: Processes, cache: Cache, tmp_path: Path) -> None:
+    plan = Plan.model_validate({"profiles": ["up"], "suites": ["kselftest"]})
+    steps = Steps(plan, directory=tmp_path, goal=Goal.RUN, processes=processes, cache=cache, emit=lambda _: None)
+    steps.add_targets()
+    names = [node.name for node in steps.graph.nodes]
+    assert len(plan.arch) == 2
+    assert [name for name in names if "kselftest" in name or "initramfs" in name] == [
+        "kselftest programs x86_64", "initramfs x86_64"
+    ]  # fmt: skip

@@ -30,8 +30,9 @@ from harness.run.bench.plan import MEASURED, checked, priced
 from harness.run.exact import AllSeeds
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
+from harness.run.kernels import keeps_config
 from harness.run.outcomes import done, target_result
-from harness.run.steps import Steps, keeps_config
+from harness.run.steps import Steps
 from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.run.tasks import Task

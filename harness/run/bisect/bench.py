@@ -27,8 +27,9 @@ from harness.run.bisect.pricing import Pricing
 from harness.run.bisect.trials import End, Finished, Given, Trial, dash, tells
 from harness.run.goal import Goal
 from harness.run.graph import Node, Report
+from harness.run.kernels import keeps_config
 from harness.run.outcomes import target_result
-from harness.run.steps import Steps, keeps_config
+from harness.run.steps import Steps
 from harness.run.suites import Prepared
 from harness.run.targets import Target, image_digest
 from harness.verdict.bisect import arches_first, says
