@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.arch import ARCHES
-from harness.kernel.build import LINES
+from harness.kernel.compile import LINES
 from harness.model import Arch
 
 PROFILE = "release"  # that with the fewest objects

@@ -17,8 +17,8 @@ from harness.events import Say
 from harness.host.cache import Cache, free_bytes, remove_tree
 from harness.host.process import SYSTEM_PATH, Processes
 from harness.host.sandbox import Sandbox
-from harness.kernel.build import CACHED, NEEDED_BYTES, ccache_settings, make_variables
 from harness.kernel.checkout import OBJECTS
+from harness.kernel.compile import CACHED, NEEDED_BYTES, ccache_settings, make_variables
 from harness.kernel.git import Git
 from harness.kernel.kconfig import fragments_of, merged, read_fragments
 from harness.kernel.messages import parse_messages
