@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from harness.model import Arch, KnownFailure
 from harness.plan.document import read_document
 from harness.plan.load import validate
-from harness.plan.model import Name, Text
+from harness.plan.values import Name, Text
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FINDING = re.compile(r"[0-9a-f]{16}|[a-z*?\[][^:]{0,99}: \S.*")

@@ -16,7 +16,8 @@ from harness.errors import UserError
 from harness.model import Arch, Profile
 from harness.plan.document import read_document
 from harness.plan.load import is_file_name, validate
-from harness.plan.model import NONE, Name, Plan, ProfilePlan, Text, memory_mib
+from harness.plan.model import Plan, ProfilePlan
+from harness.plan.values import NONE, Name, Text, memory_mib
 
 REGISTRY = "profiles.yaml"
 

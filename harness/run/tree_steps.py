@@ -11,7 +11,8 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.kernel.apply import apply_checkers
 from harness.model import AppliedTree, Profile
-from harness.plan.model import NONE, Plan
+from harness.plan.model import Plan
+from harness.plan.values import NONE
 from harness.report.files import Layout
 from harness.run.graph import Graph, Node, Report, State
 from harness.run.record import ChangedInput

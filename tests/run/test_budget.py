@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from harness.events import EventKind
 from harness.model import Against, CommandResult, Outcome, StepTime, Tries
-from harness.plan.model import Plan, duration_s
+from harness.plan.model import Plan
+from harness.plan.values import duration_s
 from harness.report.terminal import summary
 from harness.run import history
 from harness.run.budget import Budget

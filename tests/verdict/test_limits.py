@@ -8,7 +8,7 @@ import pytest
 
 from harness.costs import Judgement, Mode, Price
 from harness.model import Outcome
-from harness.plan.model import parse_limit
+from harness.plan.values import parse_limit
 from harness.verdict import limits
 
 PRICE = Price(

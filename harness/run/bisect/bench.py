@@ -19,7 +19,8 @@ from harness.host.process import Processes
 from harness.kernel.checkout import write_files
 from harness.kernel.git import Git
 from harness.model import AppliedTree, Build, FileChange, Outcome, Rung, SuiteResult, TargetResult
-from harness.plan.model import NONE, Plan
+from harness.plan.model import Plan
+from harness.plan.values import NONE
 from harness.run import kept
 from harness.run.bench.plan import priced
 from harness.run.bisect.command import confined

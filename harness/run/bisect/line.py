@@ -13,7 +13,8 @@ from harness.host.process import Processes
 from harness.kernel.apply import apply_series
 from harness.kernel.git import Git
 from harness.model import AppliedTree, Candidate, PatchRole, Series, Tree
-from harness.plan.model import NONE, Plan
+from harness.plan.model import Plan
+from harness.plan.values import NONE
 from harness.run.bisect import history
 from harness.run.bisect.history import History
 from harness.run.bisect.order import Line, Order

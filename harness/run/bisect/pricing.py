@@ -13,7 +13,8 @@ from harness.arch import host_arch
 from harness.costs import Limit, Mode, Repetition
 from harness.errors import UserError
 from harness.model import Case, Outcome, Rung, Sought, SuiteResult
-from harness.plan.model import Plan, parse_limit
+from harness.plan.model import Plan
+from harness.plan.values import parse_limit
 from harness.run.bench.plan import PRICED, checked
 from harness.run.bench.samples import repetitions_of
 from harness.run.bisect.log import Log
