@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from harness.cli import say
 from harness.data import fragments_dir, plans_dir
+from harness.errors import UserError
 from harness.model import Arch
 
 if TYPE_CHECKING:
@@ -296,11 +297,16 @@ def said_by_flag(context: click.Context, key: tuple[str, ...]) -> bool:
 
 
 def _plan_file(named: str | None, default: str) -> Path:
-    """A plan by its path, or by its name in configs/."""
+    """A plan by its path, or by its name in configs/.  Raises UserError for a name that neither has."""
     if named is None:
         return plans_dir() / f"{default}.yaml"
+    if "/" in named or Path(named).exists():
+        return Path(named)
     registered = plans_dir() / f"{named}.yaml"
-    return registered if "/" not in named and not Path(named).exists() and registered.is_file() else Path(named)
+    if not registered.is_file():
+        ours = ", ".join(sorted(path.stem for path in plans_dir().glob("*.yaml")))
+        raise UserError(f"{named}: there is no such plan", fix=f"name a plan file (YAML), or one of ours: {ours}")
+    return registered
 
 
 def overrides_of(context: click.Context) -> list[Override]:

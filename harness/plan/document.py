@@ -57,15 +57,15 @@ def spell(key: Key) -> str:
     return text.removeprefix(".")
 
 
-def read_document(path: Path) -> Document:
-    """Read a YAML file whose top is a mapping; raises InputError for anything else."""
+def read_document(path: Path, *, wanted: str = "a plan file (YAML)") -> Document:
+    """Read a YAML file whose top is a mapping; raises InputError, which says what is wanted, for anything else."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(path, 0, f"cannot be read: {error.strerror}", fix="name a plan file (YAML)") from error
+        raise InputError(path, 0, f"cannot be read: {error.strerror}", fix=f"name {wanted}") from error
     if len(data) > MAX_BYTES:
-        raise InputError(path, 0, f"is longer than {MAX_BYTES >> 10} KiB", fix="name a plan file (YAML)")
+        raise InputError(path, 0, f"is longer than {MAX_BYTES >> 10} KiB", fix=f"name {wanted}")
     return parse_document(data, path)
 
 

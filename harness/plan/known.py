@@ -70,7 +70,7 @@ class KnownFile(BaseModel):
 
 def load_known(path: Path) -> tuple[KnownFailure, ...]:
     """The entries of a file, in its order.  Raises InputError with the line of a defect."""
-    document = read_document(path)
+    document = read_document(path, wanted="a file of known findings (docs/verdict.md)")
     entries = validate(KnownFile, document, {"known": KnownEntry}).known
     return tuple(
         KnownFailure(

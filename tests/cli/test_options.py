@@ -39,6 +39,18 @@ def _plan(invoke: Invoke, *words: str) -> Plan:
     return engine.plan
 
 
+def test_a_plan_goes_by_its_path_or_its_name(place: Path, invoke: Invoke) -> None:
+    assert _plan(invoke, "quick").suites == ("vma",)
+    (place / "quick").write_text("suites: [faults]\n")
+    assert _plan(invoke, "quick").suites == ("faults",), "a file of that name is meant"
+    done = invoke("run", "quik")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(
+        "vmaharness: quik: there is no such plan\nfix: name a plan file (YAML), or one of ours: "
+    )
+    assert ", quick, " in done.stderr
+
+
 def test_all_flags_at_once(place: Path, invoke: Invoke) -> None:
     plan = _plan(
         invoke, "--tree", "linux", "--series", "a..b", "--base", "v6.12",

@@ -65,8 +65,9 @@ def test_a_misspelt_key_gets_a_hint(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read") as caught:
         load_known(tmp_path / "none.yaml")
+    assert caught.value.fix == "name a file of known findings (docs/verdict.md)"
 
 
 _WORDS = st.sampled_from(
