@@ -23,10 +23,10 @@ from harness.report.capsule import RECORD, Capsule, ExactRun, Part, Program, dir
 from harness.report.files import KERNEL_SUITE, Layout
 from harness.report.lines import with_lines
 from harness.report.rerun import rerun_command
+from harness.run.account import TargetAccount
 from harness.run.exact import job_list
 from harness.run.outcomes import account_of
 from harness.run.suites import Prepared
-from harness.run.target import TargetAccount
 from harness.run.targets import Target
 
 LATE = "after-"

@@ -23,8 +23,9 @@ from harness.guest.exact import Job, JobList, JobResult, Kept, checksum, compare
 from harness.guest.watch import begin_mark, end_mark, untimed
 from harness.model import Arch, Boot, Case, Exact, Finding, Outcome, Proof
 from harness.run.answers import Answered
+from harness.run.live import LiveGuest, compare
 from harness.run.probe import PROBE, KernelState, parse_probe
-from harness.run.target import Keep, LiveGuest, TargetRunner
+from harness.run.target import Keep, TargetRunner
 from harness.run.tasks import Task
 from harness.verdict import console, infra, judge
 from harness.verdict.tries import merged
@@ -234,7 +235,7 @@ class ExactRunner(TargetRunner):
     def _fetch(self, guest: LiveExactGuest) -> Kept | None:
         try:
             if not self._compared:
-                self.kernel_cases += self._compare(guest)
+                self.kernel_cases += compare(guest, self._config_digest, self._nodes)
                 self._compared = True
             return guest.fetch()
         except GuestLost as error:

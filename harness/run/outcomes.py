@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from harness.errors import Cancelled, HarnessError, LeftOut
 from harness.model import AppliedTree, Build, Case, Checker, Metric, Outcome, StepTime, SuiteResult, TargetResult
+from harness.run.account import TargetAccount
 from harness.run.exact import AllSeeds
 from harness.run.graph import Node, State
 from harness.run.history import BOOT, name_of_command
-from harness.run.target import TargetAccount
 from harness.run.targets import Target, first_error
 from harness.run.tasks import by_suite
 from harness.verdict.judge import LEFT_OUT

@@ -22,6 +22,7 @@ from harness.plan.model import Plan
 from harness.plan.profiles import resolve_profiles
 from harness.report.files import Layout
 from harness.run import history
+from harness.run.account import TargetAccount
 from harness.run.budget import Account, Advice, Budget
 from harness.run.exact import ExactRunner
 from harness.run.goal import Goal
@@ -31,7 +32,6 @@ from harness.run.limits import check_exact, check_suites, guests_at_once
 from harness.run.programs import Programs
 from harness.run.sources import Archives, WorkCopies, guest_suite
 from harness.run.suites import Prepared, Workshop
-from harness.run.target import TargetAccount
 from harness.run.targets import Target, targets_of
 from harness.run.tasks import Task
 from harness.run.tasks import unknown as unknown_cases

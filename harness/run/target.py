@@ -13,13 +13,13 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Protocol
 
 from harness.errors import GuestLost, InfraError, MissingTool
 from harness.events import Say
-from harness.model import Arch, Boot, Case, CommandResult, Exact, Finding, Outcome, Tries
+from harness.model import Arch, Boot, Case, Exact, Finding, Outcome, Tries
 from harness.run.answers import Answered
 from harness.run.hearing import Heard, hear, lines_after
+from harness.run.live import PROBE_S, LiveGuest, compare
 from harness.run.probe import PROBE, READING, KernelState, parse_probe
 from harness.run.tasks import Task, not_run
 from harness.verdict import infra, judge
@@ -31,25 +31,6 @@ MAX_BOOTS = 6
 MACHINE_TRIES = 3
 """How often something is tried that the machine may have broken; what breaks every time is the kernel's."""
 
-PROBE_S = 10.0
-
-
-class LiveGuest(Protocol):
-    """The part of `harness.guest.guest.Guest` that running suites takes."""
-
-    def boot(self) -> Boot: ...
-
-    def run(self, argv: Sequence[str], *, timeout_s: float) -> CommandResult: ...
-
-    def run_marked(
-        self, argv: Sequence[str], name: str, then: str, *, timeout_s: float
-    ) -> tuple[CommandResult, str]: ...
-
-    def console_text(self) -> str: ...
-
-    def settle(self) -> None: ...
-
-
 StartGuest = Callable[[int], AbstractContextManager[LiveGuest]]
 """Gives the N-th guest of the target (from 1)."""
 
@@ -58,41 +39,6 @@ Enough = Callable[[Sequence[Case]], str]
 
 Keep = Callable[[Answered], None]
 """Takes how far a target is, whenever that is more than before."""
-
-
-class TargetAccount(Protocol):
-    """What became of a target's tasks: what results and capsules are made of."""
-
-    @property
-    def kernel_cases(self) -> list[Case]: ...
-
-    @property
-    def cases(self) -> list[Case]: ...
-
-    @property
-    def boots(self) -> list[Boot]: ...
-
-    @property
-    def notes(self) -> list[str]: ...
-
-    @property
-    def infra(self) -> tuple[str, ...]: ...
-
-    @property
-    def exact(self) -> Exact | None: ...
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """How long each command took, by its title."""
-        ...
-
-    def task_of(self, suite: str, case: str) -> Task | None:
-        """The task that reports a case of a suite."""
-        ...
-
-    def list_of(self, boot: Boot) -> tuple[Task, ...]:
-        """What an exact guest worked through by itself."""
-        ...
 
 
 class TargetRunner:
@@ -328,7 +274,7 @@ class TargetRunner:
         self._booted = number
         self._keep_boot(case)
         if number == 1 and not self._round:
-            self.kernel_cases += self._compare(guest)
+            self.kernel_cases += compare(guest, self._config_digest, self._nodes)
         self._save()
         return True
 
@@ -343,36 +289,6 @@ class TargetRunner:
         if self.boots[-1].outcome is Outcome.TIMEOUT:
             most = min(most, 1)
         return len(self._failed_boots) <= most
-
-    def _compare(self, guest: LiveGuest) -> list[Case]:
-        """Whether the guest is what was asked for."""
-        return [self._compare_config(guest), *([self._compare_nodes(guest)] if self._nodes > 1 else [])]
-
-    def _compare_nodes(self, guest: LiveGuest) -> Case:
-        """Whether the running kernel has as many nodes of memory as it was to have."""
-        try:
-            shown = guest.run(("cat", "/sys/devices/system/node/has_memory"), timeout_s=PROBE_S).stdout.strip()
-        except GuestLost as lost:
-            return Case("kernel", "nodes", Outcome.CRASH, message=lost.what)
-        if shown != (wanted := f"0-{self._nodes - 1}"):
-            message = f"the guest has memory in nodes {shown[:64] or 'unknown'}, and was to have it in {wanted}"
-            return Case("kernel", "nodes", Outcome.ERROR, message=message)
-        return Case("kernel", "nodes", Outcome.PASS)
-
-    def _compare_config(self, guest: LiveGuest) -> Case:
-        """Whether the running kernel has the configuration that was built (CONFIG_IKCONFIG_PROC)."""
-        try:
-            shown = guest.run(("sh", "-c", "zcat /proc/config.gz | sha256sum"), timeout_s=PROBE_S)
-        except GuestLost as lost:
-            return Case("kernel", "running-config", Outcome.CRASH, message=lost.what)
-        digest = shown.stdout.split(maxsplit=1)[0] if shown.stdout else ""
-        if shown.exit_code != 0 or len(digest) != len(self._config_digest):
-            message = "the guest does not show its configuration (CONFIG_IKCONFIG_PROC)"
-            return Case("kernel", "running-config", Outcome.SKIP, message=message)
-        if digest != self._config_digest:
-            message = "the running kernel's configuration is not the one that was built"
-            return Case("kernel", "running-config", Outcome.ERROR, message=message)
-        return Case("kernel", "running-config", Outcome.PASS)
 
     def _work(self, guest: LiveGuest) -> None:
         """Run what is left until this guest can no longer be trusted."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.model import AppliedTree, Arch, Build, Outcome, Profile, Rootfs
+from harness.run.account import TargetAccount
 from harness.run.exact import ExactRunner
 from harness.run.graph import Node
 from harness.run.suites import Prepared
-from harness.run.target import TargetAccount
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from harness.kernel.kconfig import asks_to_be_without
 from harness.model import Build, Case, Finding, GuestConfig, Outcome
 from harness.plan.model import Plan
 from harness.report.files import Layout
+from harness.run.account import TargetAccount
 from harness.run.answers import Answers
 from harness.run.budget import Budget
 from harness.run.exact import AllSeeds, ExactRunner
@@ -31,7 +32,7 @@ from harness.run.graph import Report
 from harness.run.history import History
 from harness.run.own import own_digest
 from harness.run.suites import Prepared, unseedable
-from harness.run.target import Enough, TargetAccount, TargetRunner
+from harness.run.target import Enough, TargetRunner
 from harness.run.targets import Target, first_error, image_digest
 from harness.run.tasks import Task, select
 from harness.run.trials import TrialRunner, tasks_of

@@ -34,10 +34,11 @@ from harness.report import capsule as capsule_file
 from harness.report.capsule import Capsule
 from harness.report.files import Layout
 from harness.run import capsules
+from harness.run.account import TargetAccount
 from harness.run.graph import Node, State
 from harness.run.rerun import compare, console_for, locate, result_of
 from harness.run.suites import DESCRIPTIONS, Prepared, revive
-from harness.run.target import TargetAccount, TargetRunner
+from harness.run.target import TargetRunner
 from harness.run.targets import Target
 from harness.run.tasks import Task
 from harness.suites.faults import FaultsSuite

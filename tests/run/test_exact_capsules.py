@@ -21,11 +21,11 @@ from harness.report import capsule as capsule_file
 from harness.report.capsule import Capsule, ExactRun
 from harness.report.files import Layout
 from harness.run import capsules, rerun
+from harness.run.account import TargetAccount
 from harness.run.exact import AllSeeds, ExactRunner, job_list
 from harness.run.graph import Node, State
 from harness.run.outcomes import account_of, target_result
 from harness.run.rerun import Again, Files
-from harness.run.target import TargetAccount
 from harness.run.targets import Target
 from tests.report import samples
 from tests.run.test_exact import Bench as Guests
