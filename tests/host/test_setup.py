@@ -141,3 +141,17 @@ def test_environments_of_checkouts_that_are_gone_are_removed(tmp_path: Path) -> 
         subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], check=True)
         assert sorted(path.name for path in tmp_path.glob("venv/*")) == left
         shutil.rmtree(tmp_path / "venv", ignore_errors=True)
+
+
+def test_a_link_to_the_program_is_the_program(tmp_path: Path) -> None:
+    project = tmp_path / "project" / "ci"
+    project.mkdir(parents=True)
+    shutil.copy(SETUP.with_name("vmaharness"), project)
+    (project / "setup.sh").write_text("set_up() { venv=$PWD/venv; }\n")
+    program = tmp_path / "venv" / "bin" / "vmaharness"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$VMAHARNESS_PROGRAM: $*"\n')
+    program.chmod(0o755)
+    (tmp_path / "vmaharness").symlink_to("project/ci/vmaharness")
+    done = subprocess.run(["./vmaharness", "run", "a b"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "./vmaharness: run a b\n"
