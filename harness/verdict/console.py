@@ -21,7 +21,9 @@ from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 MAX_FINDINGS = 1000
 _MAX_REPORT_LINES = 500
 _MAX_LOOK_BACK_LINES = 96  # dump_vmg() writes some sixty
+_MAX_LINES_BETWEEN = 2000  # of others, between two of one caller's report
 _MAX_LINE_CHARS = 4096  # printk's own lines are shorter; what user space writes may not be
+_MAX_PREFIX_CHARS = 64
 _MAX_GAP_S = 60.0  # of guest time: a starved guest of TCG pauses for tens of seconds within one report
 _MAX_BARE_GAP_S = 5.0  # in one that may be without a trace, which nothing but a pause ends
 
@@ -106,10 +108,12 @@ class _Scanner:
         for offset in self._candidates():
             if offset < end:  # on the line that was just looked at
                 continue
+            line = self._begun(offset)
+            if line is None:
+                continue
             end = self._text.find("\n", offset)
             end = end if end >= 0 else len(self._text)
-            line = self._line(self._text.rfind("\n", 0, offset) + 1)
-            if line is None or line.start < self._taken.get(line.caller, 0):
+            if line.start < self._taken.get(line.caller, 0):
                 continue
             finding = self._reboot(line) if _BANNER.match(line.message) else self._report(line)
             if finding is not None:
@@ -130,15 +134,31 @@ class _Scanner:
         return _finding(_Report(line, rules.REBOOT), [], self._number(line.start), dropped=False)
 
     def _candidates(self) -> Iterator[int]:
-        """Offsets where a report may begin."""
+        """Offsets of messages that may begin a report."""
         early = self._text.find(_EARLY)
         for match in (_STAMPED if self._stamped else _BARE).finditer(self._text):
             if 0 <= early < match.start():
                 yield early
                 early = -1
-            yield match.end() - 1
+            yield match.start() + (len("] ") if self._stamped else 0)
         if early >= 0:
             yield early
+
+    def _begun(self, offset: int) -> _Line | None:
+        """The kernel's line whose message is at an offset; None for a mention.
+
+        A console goes on where it is: what somebody else has left on the line, without an end, is no part of it.
+        """
+        head = self._text[max(0, offset - _MAX_PREFIX_CHARS) : offset]
+        own = next((found for found in _PREFIX.finditer(head) if found.end() == len(head)), None)
+        if self._stamped and own is None and not self._text.startswith(_EARLY, offset):
+            return None
+        start = self._text.rfind("\n", 0, offset) + 1
+        if own is None:
+            return self._line(start)
+        end = self._text.find("\n", offset, offset + _MAX_LINE_CHARS)
+        message = self._text[offset : end if end >= 0 else offset + _MAX_LINE_CHARS].rstrip("\r")
+        return _Line(start, own[2] or "", float(own[1]), message)
 
     def _line(self, start: int) -> _Line | None:
         """The kernel's line that begins at an offset; None for what is not the kernel's."""
@@ -151,12 +171,15 @@ class _Scanner:
         return _Line(start, "", 0.0, raw) if raw.startswith(_EARLY) else None
 
     def _after(self, line: _Line) -> Iterator[_Line]:
-        """The following lines of the same caller."""
-        position = line.start
+        """The following lines of the same caller, until others have had the word for long."""
+        position, between = line.start, 0
         while (position := self._text.find("\n", position) + 1) > 0 and position < len(self._text):
             following = self._line(position)
             if following is not None and following.caller == line.caller:
                 yield following
+                between = 0
+            elif (between := between + 1) > _MAX_LINES_BETWEEN:
+                return
 
     def _before(self, line: _Line) -> list[_Line]:
         """The lines just before, of the same caller, that belong to its report."""

@@ -79,6 +79,14 @@ def test_a_mention_is_no_report(start: str) -> None:
     assert scan(f"[    1.000000][    T1] booted\n{start}\n") == ()
 
 
+@pytest.mark.parametrize("start", STARTS)
+def test_what_a_program_leaves_on_the_line_hides_no_report(start: str) -> None:
+    booted = "[    1.000000][    T1] booted\n"
+    for left in ("word", "\x1b[0m\ufffd", "x" * 100_000, "[    1.000000][    T1] without an end"):
+        (found,) = scan(f"{booted}{left}[    2.000000][    T2] {start}\n")
+        assert found.line == 2
+
+
 def test_titles_do_not_change_from_build_to_build() -> None:
     other = re.sub(r"\+0x6f/0x80", "+0x123/0x456", WARNING)
     other = re.sub(r"mm\.h:812", "mm.h:999", other)
@@ -130,8 +138,13 @@ def test_pauses_of_a_starved_guest_cut_no_report() -> None:
         "[    1.000000] BUG: x\n[    1.000000] <#" + "a" * 2_000_000,
         "[    1.000000] BUG: x\n" + "".join(f"[    1.000000][{number:6}] y\n" for number in range(100_000)),
         "[" * 2_000_000,
+        "[    1.000000][    T1] INFO: x" * 100_000,
+        "".join(
+            f"[    1.000000][{'T' + str(n):>6}] INFO: task a:1 blocked for more than 120 seconds.\n" for n in range(999)
+        )
+        + "[    1.000000][    C1] y\n" * 500_000,
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_hostile_text_takes_no_more_than_linear_time(text: str) -> None:
     """With a quadratic step one of these takes hours: the test then hangs instead of passing."""
