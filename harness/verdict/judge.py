@@ -21,6 +21,9 @@ LOST_OUTCOMES = {"silence": Outcome.TIMEOUT, "deadline": Outcome.TIMEOUT, "compl
 LEFT_OUT = "left out"
 """Begins the message of what a run had no time for (`--budget`)."""
 
+KERNEL_SAID = "kernel: "
+"""Begins the message of a case that passed, but for what the kernel said."""
+
 _LISTED_CASES = 5
 
 
@@ -90,7 +93,7 @@ def _objections(findings: Sequence[Finding], accel: Accel, tainted: int = 0, *, 
     against = []
     if told:
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
-        against.append(f"kernel: {told[0].title}{more}")
+        against.append(f"{KERNEL_SAID}{told[0].title}{more}")
     if tainted:
         against.append(f"new taint: {describe(tainted)}")
     if lockdep_off:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.model import Case, Difference, Finding, Outcome, Relation, SuiteResult
+from harness.verdict.judge import KERNEL_SAID
 from harness.verdict.tries import against, counts, of_case
 
 _BADNESS = {Outcome.NOT_EXERCISED: 1, Outcome.FAIL: 2, Outcome.TIMEOUT: 3, Outcome.CRASH: 3}
@@ -45,9 +46,12 @@ def decisive(findings: Iterable[Finding]) -> list[Finding]:
 def explained(case: Case, suite: SuiteResult) -> list[Finding]:
     """The findings that a failed case failed by; empty where the test itself found something wrong.
 
-    Where one program reports many cases its findings stand with the first of them.
+    Where one program reports many cases its findings stand with the first of them.  A case that failed by its taint or
+    by lockdep's end, without a word of the kernel, has none: those of its guest are of other commands.
     """
     if case.outcome is Outcome.FAIL and case.said is Outcome.PASS:
+        if not case.message.startswith(KERNEL_SAID):
+            return []
         own = case.findings or tuple(
             finding for other in suite.cases if other.log == case.log for finding in other.findings
         )
@@ -143,8 +147,8 @@ class _Ground:
             return Relation.SAME
         if before is None or not before.outcome.blames_kernel:
             return Relation.NEW
-        if Outcome.NOT_EXERCISED in (case.outcome, before.outcome) and case.outcome is not before.outcome:
-            return Relation.NEW  # a wrong result says nothing of the path, nor the path of the result
+        if _in_another_way(case, before):
+            return Relation.NEW
         if before.flaky and case.tries is not None and not case.flaky:
             return Relation.NEW  # it fails now and then without the series, and always with it
         return Relation.NEW if _BADNESS[case.outcome] > _BADNESS[before.outcome] else Relation.SAME
@@ -207,6 +211,17 @@ class _Ground:
         self, relation: Relation, suite: str, case: str, fingerprint: str, base: str, series: str
     ) -> Difference:
         return Difference(relation, *self.place, suite, case, fingerprint, str(base), str(series))
+
+
+def _in_another_way(case: Case, before: Case) -> bool:
+    """Whether a failure is another than that without the series, though no worse.
+
+    A wrong result says nothing of the path, nor the path of the result; and where the test itself passed without the
+    series, and the kernel alone complained, a wrong result is none of the base's.
+    """
+    if Outcome.NOT_EXERCISED in (case.outcome, before.outcome):
+        return case.outcome is not before.outcome
+    return case.outcome is before.outcome is Outcome.FAIL and before.said is Outcome.PASS is not case.said
 
 
 def _worst(suites: Iterable[SuiteResult]) -> dict[tuple[str, str], Case]:

@@ -64,6 +64,14 @@ def test_a_wrong_result_is_not_excused_by_a_known_finding_beside_it() -> None:
     assert judged(suite(SPLAT, said=None), entry("lockdep: *")).fails
 
 
+def test_a_silent_failure_is_not_excused_by_a_known_finding_of_its_guest() -> None:
+    beside = Case("faults", "cow.1", Outcome.FAIL, message="new taint: B (bad page)", said=Outcome.PASS)
+    (found,), _ = account_for(
+        [replace(suite(SPLAT), cases=(suite(SPLAT).cases[0], beside))], [entry("*: *")], TODAY, strict=False
+    )
+    assert [case.fails for case in found.cases] == [False, True]
+
+
 def test_only_there_where_it_is_known() -> None:
     assert judged(suite(SPLAT), entry("lockdep: *", arch="x86_64")).fails
     assert not judged(suite(SPLAT), entry("lockdep: *", arch="arm64")).fails

@@ -30,7 +30,7 @@ def case(
 
 def complained(*findings: Finding, name: str = "anon") -> Case:
     """A case whose test passed and whose kernel complained."""
-    return case(FAIL, *findings, name=name, said=PASS)
+    return case(FAIL, *findings, name=name, said=PASS, message="kernel: WARNING in w")
 
 
 def suite(*cases: Case, arch: str = "arm64", name: str = "faults") -> SuiteResult:
@@ -105,6 +105,22 @@ def test_the_neighbours_in_a_program_whose_kernel_complained_follow_its_finding(
     base = [complained(finding(), name="first"), case(PASS, name="second")]
     (judged,), _ = compare([suite(*series)], [suite(*base)])
     assert [one.relation for one in judged.cases] == [SAME, SAME]
+
+
+@pytest.mark.parametrize("message", ["new taint: B (bad page)", "lockdep switched itself off"])
+def test_what_another_command_s_kernel_said_explains_no_silent_failure(message: str) -> None:
+    silent = case(FAIL, name="second", said=PASS, message=message)
+    series, base = [complained(finding(), name="first"), silent], [complained(finding(), name="first")]
+    (judged,), _ = compare([suite(*series)], [suite(*base, case(PASS, name="second"))])
+    assert [one.relation for one in judged.cases] == [SAME, NEW]
+    (judged,), _ = compare([suite(*series)], [suite(*base, silent)])
+    assert [one.relation for one in judged.cases] == [SAME, SAME]
+
+
+def test_a_wrong_result_is_new_where_only_the_kernel_complained() -> None:
+    assert relation(case(FAIL), complained(finding())) is NEW
+    assert relation(case(FAIL, finding()), complained(finding())) is NEW
+    assert relation(case(FAIL, finding()), case(FAIL, finding())) is SAME
 
 
 def test_stalls_decide_only_where_nothing_else_does() -> None:

@@ -65,5 +65,5 @@ def test_what_tells_enough_wants_none() -> None:
 
 
 def test_a_finding_that_the_base_has_elsewhere_explains_the_failure() -> None:
-    failed = replace(case(FAIL, (1, 3), SPLAT), said=PASS)
+    failed = replace(case(FAIL, (1, 3), SPLAT), said=PASS, message=f"kernel: {SPLAT.title}")
     assert more(failed, case(PASS), case(FAIL, None, SPLAT, name="cow")) == {}
