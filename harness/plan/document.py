@@ -57,8 +57,11 @@ def spell(key: Key) -> str:
     return text.removeprefix(".")
 
 
-def read_document(path: Path, *, wanted: str = "a plan file (YAML)") -> Document:
-    """Read a YAML file whose top is a mapping; raises InputError, which says what is wanted, for anything else."""
+def read_document(path: Path, *, wanted: str = "a plan file (YAML)", example: str = "arch: [x86_64]") -> Document:
+    """Read a YAML file whose top is a mapping; raises InputError for anything else.
+
+    `wanted` says in messages what it is to be, and `example` is a line of such a file.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -66,10 +69,10 @@ def read_document(path: Path, *, wanted: str = "a plan file (YAML)") -> Document
         raise InputError(path, 0, f"cannot be read: {error.strerror}", fix=f"name {wanted}") from error
     if len(data) > MAX_BYTES:
         raise InputError(path, 0, f"is longer than {MAX_BYTES >> 10} KiB", fix=f"name {wanted}")
-    return parse_document(data, path)
+    return parse_document(data, path, example=example)
 
 
-def parse_document(data: bytes, path: Path) -> Document:
+def parse_document(data: bytes, path: Path, *, example: str = "arch: [x86_64]") -> Document:
     """The same for bytes; `path` is for messages."""
     try:
         text = data.decode("utf-8-sig")
@@ -86,7 +89,7 @@ def parse_document(data: bytes, path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, path) from error
     if node is None:
-        raise InputError(path, 0, "is empty", fix="write at least one key, for example: arch: [x86_64]")
+        raise InputError(path, 0, "is empty", fix=f"write at least one key, for example: {example}")
     reader = _Reader(path)
     value = reader.read(node, ())
     if not isinstance(value, dict):

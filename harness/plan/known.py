@@ -10,9 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.errors import InputError
 from harness.model import Arch, KnownFailure
 from harness.plan.document import read_document
 from harness.plan.load import validate
@@ -34,7 +35,15 @@ def _day(value: Any) -> str:
 def _finding(value: Any) -> str:
     if isinstance(value, str) and _FINDING.fullmatch(value):
         return value
+    if isinstance(value, int | float):
+        raise PydanticCustomError("finding", "is a number to YAML: put the fingerprint in quotes")
     raise PydanticCustomError("finding", "must be a fingerprint of 16 hexadecimal digits, or TYPE: TITLE with * and ?")
+
+
+def _reason(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("reason", "must not be empty")
+    return value
 
 
 class KnownEntry(BaseModel):
@@ -48,7 +57,7 @@ class KnownEntry(BaseModel):
     case: Text | None = Field(default=None, examples=["faults.anon.*"])
     arch: Arch | None = Field(default=None, examples=["arm64"])
     profile: Name | None = Field(default=None, examples=["lockdep"])
-    reason: Text = Field(examples=["reported to the list, the fix is in review"])
+    reason: Annotated[Text, AfterValidator(_reason)] = Field(examples=["reported to the list, the fix is in review"])
     expires: Annotated[str, BeforeValidator(_day)] = Field(examples=["2027-03-31"])
 
     @model_validator(mode="after")
@@ -70,8 +79,14 @@ class KnownFile(BaseModel):
 
 def load_known(path: Path) -> tuple[KnownFailure, ...]:
     """The entries of a file, in its order.  Raises InputError with the line of a defect."""
-    document = read_document(path, wanted="a file of known findings (docs/verdict.md)")
+    document = read_document(path, wanted="a file of known findings (docs/verdict.md)", example="known: []")
     entries = validate(KnownFile, document, {"known": KnownEntry}).known
+    first: dict[tuple[object, ...], int] = {}
+    for position, entry in enumerate(entries):
+        before = first.setdefault((entry.finding, entry.case, entry.arch, entry.profile), position)
+        if before != position:
+            what = f"known[{position}]: is about the same as line {document.line(('known', before))}"
+            raise InputError(path, document.line(("known", position)), what, fix="remove one of the two")
     return tuple(
         KnownFailure(
             place=f"{path}:{document.line(('known', position))}", finding=entry.finding or "", case=entry.case or "",
