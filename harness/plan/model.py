@@ -7,6 +7,7 @@ kernels or guests.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import (
@@ -37,6 +38,9 @@ from harness.plan.values import (
     parse_limit,
     refuse_repeats,
 )
+
+# Documentation/admin-guide/kernel-parameters.txt; a pass would say nothing of what was not shown.
+_SILENCING = re.compile(r"(?:^|\s)(quiet|loglevel=(?![789](?:\s|$))\S*|printk\.devkmsg=(?!on\b)\S*)(?=\s|$)")
 
 Check = Literal["checkpatch", "side-effects", "w1", "sparse", "allmodconfig", "nommu"]
 
@@ -108,7 +112,7 @@ class GuestPlan(_Part):
     )
     cmdline: str = Field(
         default="",
-        description="Words appended to the kernel's command line.",
+        description="Words appended to the kernel's command line; none that silence its console (quiet, loglevel=).",
         examples=["slab_nomerge mitigations=off"],
     )
     boot_s: Seconds = Field(
@@ -139,6 +143,9 @@ class GuestPlan(_Part):
     def _one_line(cls, value: str) -> str:
         if not value.isprintable():
             raise PydanticCustomError("cmdline", "has a line break or another control character")
+        if found := _SILENCING.search(value):
+            why = "{word} keeps off the console what is listened for there"
+            raise PydanticCustomError("cmdline", why, {"word": found[1]})
         return value
 
     def to_config(self) -> GuestConfig:

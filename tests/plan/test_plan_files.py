@@ -57,6 +57,10 @@ BAD = [
      "for example: accel: tcg"),
     (b'guest: {cmdline: "a\\nb"}\n', 1, "guest.cmdline: has a line break or another control character",
      'for example: cmdline: slab_nomerge mitigations=off'),
+    (b"guest: {cmdline: nokaslr quiet}\n", 1, "guest.cmdline: quiet keeps off the console what is listened for there",
+     'for example: cmdline: slab_nomerge mitigations=off'),
+    (b"guest: {cmdline: loglevel=3}\n", 1, "guest.cmdline: loglevel=3 keeps off the console what is listened for there",
+     'for example: cmdline: slab_nomerge mitigations=off'),
     (b"bench:\n  fail: [slower > 1 %, faster]\n", 2, "bench.fail: must be a limit such as slower > 1 % or "
      "faults.anon.1: slower > 20, not 'faster'",
      'for example: fail: ["slower > 1 %", "faults.anon.*: slower > 0.2 %"]'),
