@@ -83,6 +83,12 @@ def asks_to_be_without(symbol: str, profile: Profile, arch: Arch) -> bool:
     return any(request.symbol == symbol and request.value == "n" for request in requests)
 
 
+def asks_for(symbol: str, profile: Profile, arch: Arch) -> bool:
+    """Whether kernels of the profile are proven to have `symbol` built in; raises what `read_fragments` raises."""
+    requests = read_fragments(fragments_of(profile, arch))
+    return any(one.symbol == symbol and one.value == "y" and not one.optional for one in requests)
+
+
 def _parse(line: str, path: Path, number: int) -> Request | None:
     text = line.strip()
     if match := _UNSET.match(text):

@@ -125,11 +125,12 @@ class ExactRunner(TargetRunner):
 
     def __init__(
         self, arch: Arch, profile: str, tasks: Sequence[Task], *, seed: int, start: StartExact, config_digest: str,
-        say: Say, keep: Keep | None = None, nodes: int = 1,
+        say: Say, keep: Keep | None = None, nodes: int = 1, has_lockdep: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(
-            arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say, keep=keep, nodes=nodes
-        )
+            arch, profile, tasks, start=self._next_guest, config_digest=config_digest, say=say, keep=keep, nodes=nodes,
+            has_lockdep=has_lockdep,
+        )  # fmt: skip
         self.seed = seed
         self.races: Tally[str] = Tally()
         self.proofs: list[Proof] = []

@@ -57,10 +57,11 @@ class TargetRunner:
         enough: Enough | None = None,
         keep: Keep | None = None,
         nodes: int = 1,
+        has_lockdep: bool = False,
     ) -> None:
         """`retries` is how often a case that failed is run again; `enough` says when the rest need not be run.
 
-        `nodes` is how many nodes of memory a guest must have.
+        `nodes` is how many nodes of memory a guest must have; `has_lockdep`: its kernel is proven to have it.
         """
         self._arch = arch
         self._profile = profile
@@ -71,6 +72,7 @@ class TargetRunner:
         self._say = say
         self._retries = retries
         self._nodes = nodes
+        self._has_lockdep = has_lockdep
         self._enough = enough or (lambda _: "")
         self._keep = keep
         self._round = 0  # 0: all for the first time; N: what failed, again for the Nth time
@@ -379,6 +381,7 @@ class TargetRunner:
             taint_before=before.tainted, taint_after=after.tainted if after else None,
             counters=after.since(before) if after else (),
             lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,
+            has_lockdep=self._has_lockdep,
             lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
         )  # fmt: skip
         self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)

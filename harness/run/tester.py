@@ -20,7 +20,7 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.decode import Decoder
-from harness.kernel.kconfig import asks_to_be_without
+from harness.kernel.kconfig import asks_for, asks_to_be_without
 from harness.model import Build, Case, Finding, GuestConfig, Outcome
 from harness.plan.model import Plan
 from harness.report.files import Layout
@@ -131,6 +131,7 @@ class Tester:
         runner = ExactRunner(
             target.arch, name, tasks, seed=seed, start=start,
             config_digest=build.config_digest, say=report.say, nodes=target.profile.nodes,
+            has_lockdep=_has_lockdep(target),
             keep=answers.save if answers is not None else None,
         )  # fmt: skip
         if answers is not None and (answered := answers.load()) is not None:
@@ -171,7 +172,7 @@ class Tester:
         answers = self._answers(target, tasks)
         runner = TargetRunner(
             target.arch, target.profile.name, tasks, config_digest=build.config_digest, nodes=target.profile.nodes,
-            say=report.say, retries=self.plan.retries, enough=enough or self._enough,
+            has_lockdep=_has_lockdep(target), say=report.say, retries=self.plan.retries, enough=enough or self._enough,
             start=lambda number: self.guest(target, number, report.say),
             keep=answers.save if answers is not None else None,
         )  # fmt: skip
@@ -200,7 +201,7 @@ class Tester:
         answers = self._answers(target, tasks, often=often)
         runner = TrialRunner(
             target.arch, target.profile.name, tasks, config_digest=build.config_digest, nodes=target.profile.nodes,
-            say=report.say, enough=self._enough, often=often,
+            has_lockdep=_has_lockdep(target), say=report.say, enough=self._enough, often=often,
             start=lambda number: self.guest(target, number, report.say),
             keep=answers.save if answers is not None else None,
         )  # fmt: skip
@@ -262,3 +263,8 @@ class Tester:
 def _is_lockless(target: Target) -> bool:
     """Whether the target's kernel is proven to have no per-VMA lock."""
     return asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
+
+
+def _has_lockdep(target: Target) -> bool:
+    """Whether the target's kernel is proven to have lockdep."""
+    return asks_for("PROVE_LOCKING", target.profile, target.arch)

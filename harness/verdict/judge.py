@@ -39,6 +39,7 @@ def judge_cases(
     counters: Sequence[Counter] = (),
     lockdep_before: bool | None = None,
     lockdep_after: bool | None = None,
+    has_lockdep: bool = False,
     lost: str | None = None,
     lost_message: str = "",
 ) -> tuple[Case, ...]:
@@ -47,7 +48,8 @@ def judge_cases(
     `cases` is what the suite's `parse` made of the output (CRASH where the output had no result); `findings` are those
     of the console while the command ran.  `taint_after` is None where it could not be read.  `exact`: the guest's time
     is its instructions, and no stall is slowness; so none of its findings is `timing`.  `lockdep_before/after` is
-    `debug_locks` of /proc/lockdep_stats, None on a kernel without lockdep.  `lost` is GuestLost.reason.
+    `debug_locks` of /proc/lockdep_stats, None where that is not there: on a kernel without lockdep, and not on one that
+    `has_lockdep`.  `lost` is GuestLost.reason.
 
     One program may report many cases, and nothing tells in which of them the kernel complained: then none of its
     passes can be believed.  The report itself is kept with the first case.  Raises ValueError without cases.
@@ -64,7 +66,8 @@ def judge_cases(
         judged = _demote(judged, Outcome.ERROR, "the guest's taint could not be read")
     if lost is None and lockdep_before is False:
         judged = _demote(judged, Outcome.NOT_RUN, "not covered: lockdep was off already")
-    if lost is None and lockdep_before is not None and lockdep_after is None and taint_after is not None:
+    unread = lockdep_after is None and (has_lockdep or lockdep_before is not None)
+    if lost is None and unread and taint_after is not None:
         judged = _demote(judged, Outcome.ERROR, "not covered: lockdep's state could not be read")
     if against:
         judged = _demote(judged, Outcome.FAIL, "; ".join(against))

@@ -112,13 +112,17 @@ class FakeGuest:
         return None
 
 
-def run(*names: str, guests: list[FakeGuest] | None = None, digest: str = DIGEST) -> TargetRunner:
-    return run_tasks(select([TwoCases(names)], (), Arch.ARM64, 2), guests=guests, digest=digest)
+def run(
+    *names: str, guests: list[FakeGuest] | None = None, digest: str = DIGEST, has_lockdep: bool = False
+) -> TargetRunner:
+    tasks = select([TwoCases(names)], (), Arch.ARM64, 2)
+    return run_tasks(tasks, guests=guests, digest=digest, has_lockdep=has_lockdep)
 
 
 def run_tasks(
-    tasks: Sequence[Task], *, guests: list[FakeGuest] | None = None, digest: str = DIGEST, nodes: int = 1
-) -> TargetRunner:
+    tasks: Sequence[Task], *, guests: list[FakeGuest] | None = None, digest: str = DIGEST, nodes: int = 1,
+    has_lockdep: bool = False,
+) -> TargetRunner:  # fmt: skip
     given = iter(guests or [FakeGuest() for _ in range(MAX_BOOTS)])
 
     @contextmanager
@@ -126,8 +130,9 @@ def run_tasks(
         yield next(given)
 
     runner = TargetRunner(
-        Arch.ARM64, "lockdep", tasks, start=start, config_digest=digest, say=lambda _: None, nodes=nodes
-    )
+        Arch.ARM64, "lockdep", tasks, start=start, config_digest=digest, say=lambda _: None, nodes=nodes,
+        has_lockdep=has_lockdep,
+    )  # fmt: skip
     runner.run()
     return runner
 
@@ -198,6 +203,12 @@ def test_where_lockdep_is_off_from_the_start_nothing_passes_and_no_guest_is_wast
 
 def test_a_lockdep_that_cannot_be_read_any_more_is_no_pass() -> None:
     assert outcomes(run("hides-lockdep"))["hides-lockdep"] is Outcome.ERROR
+
+
+def test_a_lockdep_that_could_never_be_read_is_no_pass() -> None:
+    unread = "vma_lock_success 5\n--vmaharness--\n0\n--vmaharness--\n--vmaharness--\n"
+    guest = FakeGuest(probe=unread)
+    assert outcomes(run("good", guests=[guest], has_lockdep=True))["good"] is Outcome.ERROR
 
 
 def test_nearly_full_tables_are_noted_once() -> None:

@@ -29,11 +29,12 @@ def judge(
     cases: tuple[Case, ...] = PASSED, findings: tuple[Finding, ...] = (), *, accel: Accel = Accel.TCG,
     taint: tuple[int, int | None] = (0, 0), counters: tuple[Counter, ...] = GREW,
     lockdep: tuple[bool | None, bool | None] = (True, True), lost: str | None = None, lost_message: str = "",
-    exact: bool = False,
+    exact: bool = False, has_lockdep: bool = False,
 ) -> tuple[Case, ...]:  # fmt: skip
     return judge_cases(
         cases, findings, command=FAULTS, accel=accel, taint_before=taint[0], taint_after=taint[1], counters=counters,
         lockdep_before=lockdep[0], lockdep_after=lockdep[1], lost=lost, lost_message=lost_message, exact=exact,
+        has_lockdep=has_lockdep,
     )  # fmt: skip
 
 
@@ -105,6 +106,13 @@ def test_lockdep_that_switched_itself_off() -> None:
     assert "lockdep switched itself off" in judged[0].message
     assert outcomes(judge(lockdep=(False, False))) == [Outcome.NOT_RUN, Outcome.NOT_RUN]
     assert outcomes(judge(lockdep=(None, None))) == [Outcome.PASS, Outcome.PASS]
+
+
+def test_a_kernel_with_lockdep_that_does_not_show_it_passes_nothing() -> None:
+    judged = judge(lockdep=(None, None), has_lockdep=True)
+    assert outcomes(judged) == [Outcome.ERROR, Outcome.ERROR]
+    assert judged[0].message == "not covered: lockdep's state could not be read"
+    assert outcomes(judge(has_lockdep=True)) == [Outcome.PASS, Outcome.PASS]
 
 
 @pytest.mark.parametrize("counters", [(), (Counter("vma_lock_success", 7, 7),), (Counter("pgfault", 1, 9),)])
