@@ -193,7 +193,8 @@ class ExactRunner(TargetRunner):
         boot = replace(boot, outcome=Outcome.PASS, message="") if came else boot
         findings = self._sections.boot.findings
         name = "boot" if number == 1 else f"boot-{number}"
-        case = replace(judge.judge_boot(name, boot, findings), seconds=round(boot.init_s, 3), log=boot.console)
+        case = judge.judge_boot(name, boot, findings, dropped=console.dropped(self._sections.boot.text))
+        case = replace(case, seconds=round(boot.init_s, 3), log=boot.console)
         self.boots.append(boot)
         self._lists.append(self._given)
         self._parts.append(exact.exact_part)
@@ -221,7 +222,7 @@ class ExactRunner(TargetRunner):
             if result is None and (kept is not None or self._sections.complete or died_here):
                 self._no_result(task, findings, before)
             elif result is not None:
-                after = self._with_result(task, findings, before, result)
+                after = self._with_result(task, findings, before, result, dropped=console.dropped(section.text))
             elif judge.blaming(findings, self.boots[-1].accel):
                 self._no_result(task, findings, before, GuestLost("its result was lost with the guest", reason="exit"))
             late = rest.findings if rest is not None else ()
@@ -267,7 +268,7 @@ class ExactRunner(TargetRunner):
         self._judge(task, cases, findings, before or _UNKNOWN, None, lost=death)
 
     def _with_result(
-        self, task: Task, findings: Sequence[Finding], before: KernelState | None, kept: JobResult
+        self, task: Task, findings: Sequence[Finding], before: KernelState | None, kept: JobResult, *, dropped: int
     ) -> KernelState | None:
         self._left.remove(task)
         cases: Sequence[Case] = task.suite.parse(task.command, kept.result)
@@ -275,7 +276,7 @@ class ExactRunner(TargetRunner):
             words = f"no end after {kept.result.seconds:.0f} s of the guest's time"
             cases = [_timed_out(case, words) for case in cases]
         after = self._state(kept.probe) if before is not None else None
-        self._judge(task, cases, findings, before or _UNKNOWN, after)
+        self._judge(task, cases, findings, before or _UNKNOWN, after, dropped=dropped)
         if task.command.exercises_vma_locks:  # elsewhere an abort or a retry is how a fault ends, and no race
             metrics = (metric for case in cases for metric in case.metrics)
             self.races.update({metric.name: int(metric.value) for metric in metrics if metric.name in RACES})

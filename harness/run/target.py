@@ -22,7 +22,7 @@ from harness.run.hearing import Heard, hear, lines_after
 from harness.run.live import PROBE_S, LiveGuest, compare
 from harness.run.probe import PROBE, READING, KernelState, parse_probe
 from harness.run.tasks import Task, not_run
-from harness.verdict import infra, judge
+from harness.verdict import console, infra, judge
 from harness.verdict.tries import merged
 
 MAX_BOOTS = 6
@@ -264,9 +264,11 @@ class TargetRunner:
         self.boots.append(boot)
         if ahead := infra.clock_ahead(guest.console_text(), boot.total_s):
             raise InfraError(f"the guest cannot be believed: {ahead}", fix="give the host less to do, or fewer guests")
-        findings = self._listen(guest).findings
+        heard = self._listen(guest)
+        findings = heard.findings
         name = "boot" if number == 1 else f"boot-{number}"
-        case = replace(judge.judge_boot(name, boot, findings), log=boot.console)
+        case = judge.judge_boot(name, boot, findings, dropped=console.dropped(heard.text))
+        case = replace(case, log=boot.console)
         if boot.outcome is not Outcome.PASS:
             if not (
                 infra.boot_may_be(boot, findings, guest.console_text()) and self._blame_machine(name, boot.message)
@@ -363,7 +365,7 @@ class TargetRunner:
             self._left.insert(0, task)
             return None
         tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
-        self._judge(task, cases, findings, before, after, lost=lost, tries=tries)
+        self._judge(task, cases, findings, before, after, lost=lost, tries=tries, dropped=console.dropped(heard.text))
         self.seconds[task.title] = round(time.monotonic() - started, 2)
         self._save()
         if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
@@ -374,6 +376,7 @@ class TargetRunner:
     def _judge(
         self, task: Task, cases: Sequence[Case], findings: Sequence[Finding], before: KernelState,
         after: KernelState | None, *, lost: GuestLost | None = None, tries: Tries | None = None,
+        dropped: int = 0,
     ) -> None:  # fmt: skip
         """Judge what a command gave, and keep it."""
         judged = judge.judge_cases(
@@ -381,7 +384,7 @@ class TargetRunner:
             taint_before=before.tainted, taint_after=after.tainted if after else None,
             counters=after.since(before) if after else (),
             lockdep_before=before.debug_locks, lockdep_after=after.debug_locks if after else None,
-            has_lockdep=self._has_lockdep,
+            has_lockdep=self._has_lockdep, dropped=dropped,
             lost=lost.reason if lost else None, lost_message=lost.what if lost else "",
         )  # fmt: skip
         self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)

@@ -37,6 +37,7 @@ _FATAL_WORDS = ("Kernel panic", "PANIC: ")
 # What kernels with panic_on_oops say next (arch/x86/kernel/dumpstack.c, arch/arm64/kernel/traps.c).
 _OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:[^:]{1,80}: )?Fatal exception")
 _DROPPED = "printk messages dropped **"
+_DROPS = re.compile(r"\*\* (\d{1,9}) printk messages dropped \*\*")
 _ASKED, _ANSWERED = "Sending NMI from CPU ", "NMI backtrace for cpu "
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
@@ -83,6 +84,11 @@ def is_complaint(line: str) -> bool:
     found = _PREFIX.search(line)
     rule = rules.find_rule(line[found.end() :]) if found else None
     return rule is not None and not rule[0].timing
+
+
+def dropped(text: str) -> int:
+    """How many messages printk says that it has dropped before they came to this console: nobody knows which."""
+    return sum(int(found[1]) for found in _DROPS.finditer(text)) if _DROPPED in text else 0
 
 
 def scan(text: str, *, first_line: int = 1) -> tuple[Finding, ...]:

@@ -40,6 +40,7 @@ def judge_cases(
     lockdep_before: bool | None = None,
     lockdep_after: bool | None = None,
     has_lockdep: bool = False,
+    dropped: int = 0,
     lost: str | None = None,
     lost_message: str = "",
 ) -> tuple[Case, ...]:
@@ -49,7 +50,7 @@ def judge_cases(
     of the console while the command ran.  `taint_after` is None where it could not be read.  `exact`: the guest's time
     is its instructions, and no stall is slowness; so none of its findings is `timing`.  `lockdep_before/after` is
     `debug_locks` of /proc/lockdep_stats, None where that is not there: on a kernel without lockdep, and not on one that
-    `has_lockdep`.  `lost` is GuestLost.reason.
+    `has_lockdep`.  `dropped` is how many messages the console is without.  `lost` is GuestLost.reason.
 
     One program may report many cases, and nothing tells in which of them the kernel complained: then none of its
     passes can be believed.  The report itself is kept with the first case.  Raises ValueError without cases.
@@ -69,6 +70,8 @@ def judge_cases(
     unread = lockdep_after is None and (has_lockdep or lockdep_before is not None)
     if lost is None and unread and taint_after is not None:
         judged = _demote(judged, Outcome.ERROR, "not covered: lockdep's state could not be read")
+    if dropped and not against:
+        judged = _demote(judged, Outcome.ERROR, _unheard(dropped))
     if against:
         judged = _demote(judged, Outcome.FAIL, "; ".join(against))
         if not any(case.outcome.blames_kernel for case in judged):  # all skipped: a report must not be lost with them
@@ -78,6 +81,10 @@ def judge_cases(
     judged = [replace(case, counters=tuple(counters)) for case in judged]
     judged[0] = _with_findings(judged[0], findings)
     return tuple(judged)
+
+
+def _unheard(dropped: int) -> str:
+    return f"not covered: printk dropped {dropped} messages before the console had them"
 
 
 def _demote(cases: Sequence[Case], outcome: Outcome, message: str) -> list[Case]:
@@ -166,7 +173,7 @@ def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lock
     return next((finding.title for finding in findings if finding.type in worn), "")
 
 
-def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
+def judge_boot(name: str, boot: Boot, findings: Sequence[Finding], *, dropped: int = 0) -> Case:
     """A boot as a case of the suite `kernel`: did the guest come up, and did the kernel keep silent until then?
 
     A taint that is there after the boot fails nothing by itself; the report that set it does.
@@ -174,6 +181,8 @@ def judge_boot(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
     case = Case("kernel", name, boot.outcome, seconds=boot.total_s, message=boot.message)
     if boot.outcome is Outcome.PASS:
         case = replace(case, message="")
+    if dropped:
+        case = _demote([case], Outcome.ERROR, _unheard(dropped))[0]
     if against := _objections(findings, boot.accel):
         case = _demote([case], Outcome.FAIL, "; ".join(against))[0]
     return _with_findings(case, findings)

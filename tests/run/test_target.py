@@ -44,7 +44,7 @@ class TwoCases:
 
 @dataclass
 class FakeGuest:
-    """A kernel made of counters; commands are: good, wrong, warns, idle, taints, dies, kills-lockdep."""
+    """A kernel made of counters; commands are: good, wrong, warns, floods, idle, taints, dies, kills-lockdep."""
 
     boots_well: bool = True
     console: str = "Linux version 6.12\n"
@@ -82,6 +82,8 @@ class FakeGuest:
             self.taken += 5
         if name == "warns":
             self.console += WARNING
+        if name == "floods":
+            self.console += "** 7 printk messages dropped **\n"
         if name == "taints":
             self.tainted |= 512
         if name == "kills-lockdep":
@@ -209,6 +211,13 @@ def test_a_lockdep_that_could_never_be_read_is_no_pass() -> None:
     unread = "vma_lock_success 5\n--vmaharness--\n0\n--vmaharness--\n--vmaharness--\n"
     guest = FakeGuest(probe=unread)
     assert outcomes(run("good", guests=[guest], has_lockdep=True))["good"] is Outcome.ERROR
+
+
+def test_a_console_that_lost_messages_is_no_pass() -> None:
+    result = outcomes(run("floods", "good"))
+    assert (result["boot"], result["floods"], result["good"]) == (Outcome.PASS, Outcome.ERROR, Outcome.PASS)
+    drowned = FakeGuest(console="Linux version 6.12\n** 9 printk messages dropped **\n")
+    assert outcomes(run("good", guests=[drowned]))["boot"] is Outcome.ERROR
 
 
 def test_nearly_full_tables_are_noted_once() -> None:

@@ -231,6 +231,11 @@ def test_a_report_is_cut_when_its_end_is_missing() -> None:
     assert [finding.corrupted for finding in scan("".join(dropped))] == [True]
 
 
+def test_dropped_messages_are_counted() -> None:
+    text = "[    1.000000][    T1] a\n** 7 printk messages dropped **\n[    2.000000][    T1] b\n"
+    assert (console.dropped(text), console.dropped(text * 2), console.dropped(WARNING)) == (7, 14, 0)
+
+
 def test_frames_are_those_of_the_report_and_bounded() -> None:
     (finding,) = scan(WARNING)
     assert finding.frames

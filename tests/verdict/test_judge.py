@@ -29,12 +29,12 @@ def judge(
     cases: tuple[Case, ...] = PASSED, findings: tuple[Finding, ...] = (), *, accel: Accel = Accel.TCG,
     taint: tuple[int, int | None] = (0, 0), counters: tuple[Counter, ...] = GREW,
     lockdep: tuple[bool | None, bool | None] = (True, True), lost: str | None = None, lost_message: str = "",
-    exact: bool = False, has_lockdep: bool = False,
+    exact: bool = False, has_lockdep: bool = False, dropped: int = 0,
 ) -> tuple[Case, ...]:  # fmt: skip
     return judge_cases(
         cases, findings, command=FAULTS, accel=accel, taint_before=taint[0], taint_after=taint[1], counters=counters,
         lockdep_before=lockdep[0], lockdep_after=lockdep[1], lost=lost, lost_message=lost_message, exact=exact,
-        has_lockdep=has_lockdep,
+        has_lockdep=has_lockdep, dropped=dropped,
     )  # fmt: skip
 
 
@@ -98,6 +98,13 @@ def test_in_an_exact_guest_nothing_is_slowness() -> None:
 
 def test_unread_taint_is_no_pass() -> None:
     assert outcomes(judge(taint=(0, None))) == [Outcome.ERROR, Outcome.ERROR]
+
+
+def test_what_printk_dropped_may_have_been_a_report() -> None:
+    judged = judge((*PASSED, case("anon-3", Outcome.SKIP, "no uffd")), dropped=7)
+    assert outcomes(judged) == [Outcome.ERROR, Outcome.ERROR, Outcome.SKIP]
+    assert judged[0].message == "not covered: printk dropped 7 messages before the console had them"
+    assert outcomes(judge(findings=(SPLAT,), dropped=7)) == [Outcome.FAIL, Outcome.FAIL]
 
 
 def test_lockdep_that_switched_itself_off() -> None:
