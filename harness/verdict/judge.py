@@ -25,6 +25,12 @@ KERNEL_SAID = "kernel: "
 """Begins the message of a case that passed, but for what the kernel said."""
 
 _LISTED_CASES = 5
+_WORN = frozenset(
+    {
+        "lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan", "slab", "reboot",
+        "hung-task",
+    }
+)  # fmt: skip
 
 
 def judge_cases(
@@ -164,13 +170,13 @@ def _not_exercised(counters: Sequence[Counter]) -> str:
 def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lockdep_before: bool | None = None) -> str:
     """Why nothing more should be run in this guest; "" if it is as good as new.
 
-    After one lockdep report every later lockdep check passes silently, and after an oops anything may be broken.
+    After one lockdep report every later lockdep check passes silently, and after an oops anything may be broken.  A
+    task that hangs is reported again and again, in whatever case is next.
     Where lockdep was off before the command, a fresh guest is no better: what is left is run, and not covered.
     """
     if lockdep_after is False and lockdep_before is not False:
         return "lockdep is off"
-    worn = {"lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan", "slab", "reboot"}
-    return next((finding.title for finding in findings if finding.type in worn), "")
+    return next((finding.title for finding in findings if finding.type in _WORN), "")
 
 
 def judge_boot(name: str, boot: Boot, findings: Sequence[Finding], *, dropped: int = 0) -> Case:

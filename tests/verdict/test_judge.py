@@ -175,6 +175,7 @@ def test_when_a_guest_is_used_up() -> None:
     assert guest_is_spent((STALL,), None) == ""
     assert guest_is_spent((), False) == "lockdep is off"
     assert guest_is_spent((SPLAT,), None) == "held lock freed in f"
+    assert guest_is_spent((Finding("hung-task", "hung task in f", "f", "", 1, "a"),), True) == "hung task in f"
 
 
 def boot(outcome: Outcome = Outcome.PASS, message: str = "ok") -> Boot:
