@@ -17,6 +17,9 @@ from harness.verdict.tries import against, counts, of_case
 _BADNESS = {Outcome.NOT_EXERCISED: 1, Outcome.FAIL: 2, Outcome.TIMEOUT: 3, Outcome.CRASH: 3}
 _NO_ANSWER = (Outcome.SKIP, Outcome.NOT_RUN, Outcome.ERROR)
 _CUT_OFF = (*_NO_ANSWER, Outcome.CRASH, Outcome.TIMEOUT, Outcome.NOT_EXERCISED)
+_DEADLY = frozenset({"panic", "oops", "bug", "list-corruption", "reboot", "oom"})
+_STANDING = frozenset({"hung-task", "soft-lockup", "hard-lockup", "rcu-stall", "workqueue-lockup"})
+_ENDS = {Outcome.CRASH: _DEADLY, Outcome.TIMEOUT: _DEADLY | _STANDING}
 _GUEST_NUMBER = re.compile(r"^(boot|ready|after-boot)-\d{1,4}(?:@\d{1,10})?$")
 _KERNEL_SUITE = "kernel"
 
@@ -47,7 +50,8 @@ def explained(case: Case, suite: SuiteResult) -> list[Finding]:
     """The findings that a failed case failed by; empty where the test itself found something wrong.
 
     Where one program reports many cases its findings stand with the first of them.  A case that failed by its taint or
-    by lockdep's end, without a word of the kernel, has none: those of its guest are of other commands.
+    by lockdep's end, without a word of the kernel, has none: those of its guest are of other commands.  Nor has a crash
+    or a deadline that passed, unless one of them ends, or holds up, whoever it befalls: a warning does not.
     """
     if case.outcome is Outcome.FAIL and case.said is Outcome.PASS:
         if not case.message.startswith(KERNEL_SAID):
@@ -56,7 +60,7 @@ def explained(case: Case, suite: SuiteResult) -> list[Finding]:
             finding for other in suite.cases if other.log == case.log for finding in other.findings
         )
         return decisive(own)
-    if case.outcome in (Outcome.CRASH, Outcome.TIMEOUT):
+    if any(finding.type in _ENDS.get(case.outcome, ()) for finding in case.findings):
         return decisive(case.findings)
     return []
 

@@ -64,6 +64,14 @@ def test_a_wrong_result_is_not_excused_by_a_known_finding_beside_it() -> None:
     assert judged(suite(SPLAT, said=None), entry("lockdep: *")).fails
 
 
+@pytest.mark.parametrize("outcome", [Outcome.CRASH, Outcome.TIMEOUT])
+def test_an_end_is_excused_by_what_can_end_a_guest_alone(outcome: Outcome) -> None:
+    known = [entry("lockdep: *"), entry("panic: *", line=5)]
+    assert judged(suite(SPLAT, outcome=outcome, said=None), *known).fails
+    panic = Finding("panic", "kernel panic: x", "", "text", 12, "e" * 16)
+    assert not judged(suite(SPLAT, panic, outcome=outcome, said=None), *known).fails
+
+
 def test_a_silent_failure_is_not_excused_by_a_known_finding_of_its_guest() -> None:
     beside = Case("faults", "cow.1", Outcome.FAIL, message="new taint: B (bad page)", said=Outcome.PASS)
     (found,), _ = account_for(

@@ -100,6 +100,20 @@ def test_a_crash_that_the_base_has_in_another_case_is_the_base_s() -> None:
     assert relation(case(CRASH, name="b"), case(CRASH, panic, name="a")) is NEW
 
 
+@pytest.mark.parametrize("outcome", [CRASH, TIMEOUT])
+def test_a_guest_or_a_program_does_not_end_of_an_old_warning(outcome: Outcome) -> None:
+    assert relation(case(outcome, finding()), complained(finding())) is NEW
+    assert relation(case(outcome, finding()), case(outcome, finding())) is SAME
+    oops = finding("o", "oops")
+    assert relation(case(outcome, finding(), oops), complained(finding(), oops)) is SAME
+
+
+def test_a_hung_task_of_the_base_explains_a_deadline_and_no_crash() -> None:
+    hung = finding("h", "hung-task")
+    assert relation(case(TIMEOUT, hung, name="b"), complained(hung, name="a")) is SAME
+    assert relation(case(CRASH, hung, name="b"), complained(hung, name="a")) is NEW
+
+
 def test_the_neighbours_in_a_program_whose_kernel_complained_follow_its_finding() -> None:
     series = [complained(finding(), name="first"), complained(name="second")]
     base = [complained(finding(), name="first"), case(PASS, name="second")]
