@@ -29,7 +29,10 @@ from harness.host.cache import Cache, remove_tree
 from harness.host.process import Processes
 from harness.model import Accel, Arch, Boot, CommandResult, GuestConfig, Outcome, Rootfs
 
-_OUTCOMES = {"panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH, "complaint": Outcome.FAIL}
+_OUTCOMES = {
+    "panic": Outcome.CRASH, "exit": Outcome.CRASH, "ssh": Outcome.CRASH, "flood": Outcome.CRASH,
+    "complaint": Outcome.FAIL,
+}  # fmt: skip
 _SETTLE_S = 3.0
 _QUIET_S = 1.0
 _MARK_S = 1.0
@@ -293,7 +296,7 @@ class Guest:
 
         `timeout_s` is the deadline for its end and `silence_s` for its next output (None: none), at hardware speed.
         A guest that gives no sign of life at all is lost after the configured silence whatever the command does.
-        Raises GuestLost with `reason` panic, exit, silence, deadline, ssh or complaint.
+        Raises GuestLost with `reason` panic, exit, silence, deadline, ssh, flood or complaint.
         """
         return self._session.run(
             argv,

@@ -22,6 +22,9 @@ PANIC_GRACE_S = 1.0
 COMPLAINT_GRACE_S = 5.0
 """How long a guest that is to end at its first complaint may go on: for the whole report, and to end the command."""
 
+MAX_CONSOLE_BYTES = 64 << 20
+"""A guest that has said more is lost: it will not stop, and the disk is not its own.  Others say a few MiB at most."""
+
 _TELLING_S = 1.0
 _TICK_S = 0.02
 # What the kernel says last of all when it was told to stop (kernel/reboot.c); not every machine ends QEMU then.
@@ -32,7 +35,7 @@ _TIMESTAMP = re.compile(r"^(?:<\d>)?\[\s*\d+\.\d+\](?:\[[^\]]*\])?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a guest was lost; `reason` is panic, exit, silence, deadline, ssh or complaint."""
+    """How a guest was lost; `reason` is panic, exit, silence, deadline, ssh, flood or complaint."""
 
     reason: str
     message: str
@@ -201,12 +204,17 @@ class Watch:
                     self._complaint_at, self._complained = time.monotonic(), True
 
     def _judge(self) -> None:
-        """A guest that is doomed or no more use, but whose QEMU does not end, is dead after the time of grace."""
+        """A guest that is doomed or no more use, but whose QEMU does not end, is dead after the time of grace.
+
+        One that does not stop talking is at once.
+        """
         now = time.monotonic()
         if self._fatal_at and now - self._fatal_at >= PANIC_GRACE_S:
             self.declare("panic", self._fatal_line)
         elif self._shutdown and now - self._shutdown_at >= PANIC_GRACE_S:
             self.declare("exit", self._shutdown)
+        elif self._console.size() > MAX_CONSOLE_BYTES:
+            self.declare("flood", f"the console has more than {MAX_CONSOLE_BYTES >> 20} MiB")
         elif self._complaint_at and now - self._complaint_at >= COMPLAINT_GRACE_S and not self._expected:
             if self._is_enough(self._console.text()):
                 self.declare("complaint", "the guest was ended after what the kernel complained of")

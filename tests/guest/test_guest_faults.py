@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from harness.errors import GuestLost, InfraError
-from harness.guest import keys
+from harness.guest import keys, watch
 from harness.guest.console import LAST_LINES
 from harness.model import Outcome
 from tests.fakes.fake_qemu_control import BOOTED, INIT, PANIC, PANIC_MESSAGE, SSH, Step
@@ -105,6 +105,14 @@ def test_a_boot_that_talks_for_ever_runs_into_its_deadline(bench: Bench) -> None
     with bench.guest() as guest:
         boot = guest.boot()
     assert (boot.outcome, boot.message) == (Outcome.TIMEOUT, "deadline: init did not come within 0.5 s")
+
+
+def test_a_guest_that_does_not_stop_talking_is_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MAX_CONSOLE_BYTES", 1 << 20)
+    bench.qemu.plan([{"console": INIT + "[    1.000000][    T1] WARNING: again\n" * 30_000}])
+    with bench.guest() as guest:
+        boot = guest.boot()
+    assert (boot.outcome, boot.message) == (Outcome.CRASH, "flood: the console has more than 1 MiB")
 
 
 def test_ssh_that_never_listens(bench: Bench) -> None:
