@@ -25,6 +25,8 @@ KERNEL_SAID = "kernel: "
 """Begins the message of a case that passed, but for what the kernel said."""
 
 _LISTED_CASES = 5
+_HOST = "host"
+_STAGES = ("kernel", "series", "checks")  # suites of cases that every run has
 _WORN = frozenset(
     {
         "lockdep", "lockdep-off", "oops", "bug", "panic", "list-corruption", "bad-page", "kasan", "slab", "reboot",
@@ -208,7 +210,8 @@ def overall(
     """The outcome of a run and one line that says why.
 
     FAIL if the kernel failed anywhere and nothing excuses it (`strict`: or coverage was lost); ERROR if the harness
-    could not find something out; NOT_RUN if nothing passed, or something was `left_out` for want of time; else PASS.
+    could not find something out; NOT_RUN if nothing passed, no suite had anything to say in a guest (also where that is
+    excused), or something was `left_out` for want of time; else PASS.
     """
     named = [(f"{suite.classname}.{case.name}", case) for suite in suites for case in suite.cases]
     if failed := [(name, case) for name, case in named if case.fails or (strict and case.relation is Relation.GONE)]:
@@ -232,11 +235,41 @@ def overall(
         return Outcome.NOT_RUN, f"incomplete: {passed} of {len(named)} cases passed, left out: {shown}{more}"
     if not passed:
         return Outcome.NOT_RUN, f"nothing ran: none of {len(named)} cases has a result"
+    if untested := _untested(suites):
+        return Outcome.NOT_RUN, untested
     excused = sum(bool(case.excused) for _, case in named)
     skipped = len(named) - passed - excused
+    uncovered = sum(case.outcome is Outcome.NOT_RUN and bool(case.excused) for _, case in named)
     told = tally(case for _, case in named)
-    parts = [f"{passed} cases passed", told, f"{skipped} skipped" if skipped else ""]
+    parts = [
+        f"{passed} cases passed", told, f"{skipped} skipped" if skipped else "",
+        f"{uncovered} not run without the series either" if uncovered else "",
+    ]  # fmt: skip
     return Outcome.PASS, ", ".join(part for part in parts if part)
+
+
+def _untested(suites: Sequence[SuiteResult]) -> str:
+    """Where suites were to test a kernel and none of their cases has an answer; "" where each has been tested.
+
+    A target on which all is skipped, as what its kernel has not, is no loss beside one on which something was tested.
+    """
+    targets: dict[tuple[str, str], list[Case]] = {}
+    for suite in suites:
+        if suite.arch != _HOST and suite.suite not in _STAGES:
+            targets.setdefault((suite.arch, suite.profile), []).extend(suite.cases)
+    silent = {
+        target: cases
+        for target, cases in targets.items()
+        if cases and not any(case.outcome is Outcome.PASS or case.outcome.blames_kernel for case in cases)
+    }
+    for (arch, profile), cases in silent.items():
+        first = next((case for case in cases if case.outcome is Outcome.NOT_RUN), None)
+        if first is None and len(silent) == len(targets):
+            first = cases[0]
+        if first is not None:
+            what = f"{first.suite}.{first.name}: {first.message}"
+            return f"nothing was tested on {arch} {profile}: none of {len(cases)} cases has a result: {what}"
+    return ""
 
 
 def tally(cases: Iterable[Case]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,29 @@ def test_what_a_run_comes_to(cases: tuple[Case, ...], outcome: Outcome, words: s
     found, message = overall([suite(*cases)])
     assert found is outcome
     assert words in message
+
+
+def test_a_kernel_that_no_suite_had_anything_to_say_of_is_not_tested() -> None:
+    def target(profile: str, *outcomes: Outcome, excused: str = "") -> list[SuiteResult]:
+        booted = SuiteResult("kernel", "x86_64", profile, (Case("kernel", "boot", Outcome.PASS),))
+        cases = tuple(
+            replace(case(f"c{at}", one, "why"), excused=excused if one is Outcome.NOT_RUN else "")
+            for at, one in enumerate(outcomes)
+        )
+        return [booted, SuiteResult("faults", "x86_64", profile, cases)]
+
+    host = SuiteResult("vma", "host", "", (Case("vma", "merge", Outcome.PASS),))
+    tested, skipped = target("lockdep", Outcome.PASS, Outcome.SKIP), target("numa", Outcome.SKIP)
+    assert overall([host, *tested, *skipped]) == (Outcome.PASS, "4 cases passed, 2 skipped")
+    outcome, message = overall([host, *skipped])
+    assert (outcome, message) == (
+        Outcome.NOT_RUN, "nothing was tested on x86_64 numa: none of 1 cases has a result: faults.c0: why",
+    )  # fmt: skip
+    uncovered = target("kasan", Outcome.SKIP, Outcome.NOT_RUN, excused="the same without the series")
+    assert overall([host, *tested, *uncovered])[0] is Outcome.NOT_RUN
+    partly = target("kasan", Outcome.PASS, Outcome.NOT_RUN, excused="the same without the series")
+    assert overall([host, *partly]) == (Outcome.PASS, "3 cases passed, 1 not run without the series either")
+    assert overall([host, tested[0]])[0] is Outcome.PASS
 
 
 def test_long_lists_of_failures_are_cut() -> None:
