@@ -71,7 +71,8 @@ class FaultsSuite:
             for threads in counts:
                 case = workload.name if workload.is_race else f"{workload.name}.{threads}"
                 # What is alone is to be priced, and is not disturbed.
-                options = reported.exact_options(self.seed, noise=workload.is_race, counter=True)
+                exact = reported.exact_options(self.seed, noise=workload.is_race, counter=True)
+                options = exact or reported.USUAL_SEED
                 argv = (self.program, workload.name, "--threads", str(threads), *amount, *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)

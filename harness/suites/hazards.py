@@ -108,7 +108,8 @@ class HazardsSuite:
             for threads, ops in casts:
                 case = f"{workload.name}.{threads}"
                 own = ("--own-machine",) if self.own_machine else ()
-                options = (*own, *reported.exact_options(self.seed), *(("--ops", str(ops)) if ops else ()))
+                seed = reported.exact_options(self.seed) or reported.USUAL_SEED
+                options = (*own, *seed, *(("--ops", str(ops)) if ops else ()))
                 argv = (self.program, workload.name, "--threads", str(threads), *options)
                 commands.append(Command(case, argv, (case,), _TIMEOUT_S, exercises_vma_locks=workload.by_vma_lock))
         return tuple(commands)

@@ -14,6 +14,10 @@ from harness.suites import ktap
 _COUNTER = "vma_lock_success"  # not reported by a kernel without CONFIG_PER_VMA_LOCK_STATS
 
 
+USUAL_SEED = ("--seed", "1")
+"""What a program is told elsewhere: its choices are these always, and whoever repeats a case sees which."""
+
+
 def exact_options(seed: int | None, *, noise: bool = True, counter: bool = False) -> tuple[str, ...]:
     """What a program is told in an exact guest: all that it chooses, and when it is disturbed, follows from a seed.
 

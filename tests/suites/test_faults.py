@@ -32,7 +32,7 @@ def test_one_command_a_case() -> None:
     for command in COMMANDS.values():
         assert command.cases == (command.name,)
         assert command.argv[0] == GUEST_PROGRAM
-    assert COMMANDS["cow.2"].argv[1:] == ("cow", "--threads", "2")
+    assert COMMANDS["cow.2"].argv[1:] == ("cow", "--threads", "2", "--seed", "1")
     assert [name for name in COMMANDS if name.startswith("anon")] == ["anon.1", "anon.2"]
 
 
@@ -40,7 +40,7 @@ def test_threads_follow_the_cpus_of_the_guest() -> None:
     names = [command.name for command in SUITE.commands(Arch.ARM64, 8)]
     assert names[:2] == ["anon.1", "anon.8"]
     race = SUITE.commands(Arch.ARM64, 8)[-1]
-    assert race.argv[1:] == ("race.mremap", "--threads", "7")
+    assert race.argv[1:] == ("race.mremap", "--threads", "7", "--seed", "1")
     single = [command.name for command in SUITE.commands(Arch.ARM64, 1)]
     assert len(single) == len(set(single)) == len(WORKLOADS)
 

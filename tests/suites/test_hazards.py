@@ -37,7 +37,7 @@ def test_one_command_a_case() -> None:
     for command in COMMANDS.values():
         assert command.cases == (command.name,)
         assert command.argv[0] == GUEST_PROGRAM
-    assert COMMANDS["storm.1"].argv[1:] == ("storm", "--threads", "1", "--own-machine")
+    assert COMMANDS["storm.1"].argv[1:] == ("storm", "--threads", "1", "--own-machine", "--seed", "1")
     assert "hazards" in DESCRIPTIONS
 
 
