@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.kernel.added import checkers_broke
 from harness.kernel.build import Builder
 from harness.model import Build, FileChange, Outcome
 from harness.run.graph import Node, Report, State
@@ -94,6 +95,7 @@ class Kernels:
             )  # fmt: skip
             report.cached, report.good = build.cached, build.outcome is Outcome.PASS
             report.text = "" if report.good else first_error(build)
+            target.broken_by_checkers = not report.good and checkers_broke(tree.value, build, steps.processes)
             return build
 
         return build

@@ -100,7 +100,7 @@ def target_result(target: Target, runner: TargetAccount | None = None) -> Target
     if target.build is not None:
         tree = done(target.tree)
         kernel.append(
-            _build_case(build, tree.checkers if tree else ())
+            _build_case(build, tree.checkers if tree else (), broken_by_checkers=target.broken_by_checkers)
             if build
             else no_result("kernel", "build", target.build.error)
         )
@@ -125,7 +125,7 @@ def _config_case(node: Node[Outcome]) -> Case:
     return case
 
 
-def _build_case(build: Build, checkers: Sequence[Checker]) -> Case:
+def _build_case(build: Build, checkers: Sequence[Checker], *, broken_by_checkers: bool) -> Case:
     warnings = [message for message in build.messages if message.severity == "warning"]
     if build.outcome is Outcome.PASS:
         metrics = (
@@ -134,5 +134,9 @@ def _build_case(build: Build, checkers: Sequence[Checker]) -> Case:
         )
         return Case("kernel", "build", Outcome.PASS, build.seconds, metrics=metrics)
     errors = "\n".join(f"{m.path}:{m.line}: {m.severity}: {m.text}" for m in build.messages)
+    if broken_by_checkers:
+        what = f"a checker does not compile on this series: {first_error(build)}"
+        fix = "fix: leave it out, --profile checked=checkers=DIRECTORY (docs/checkers.md)"
+        return Case("kernel", "build", Outcome.ERROR, build.seconds, what, f"{errors}\n{fix}")
     beside = " (with checkers on top: it may be one of them that no longer compiles)" if checkers else ""
     return Case("kernel", "build", Outcome.FAIL, build.seconds, first_error(build) + beside, errors)

@@ -28,6 +28,7 @@ class Target:
     test: Node[TargetAccount] | None = None
     seeds: tuple[Node[ExactRunner], ...] = ()  # of exact guests, which `test` puts together
     prepared: tuple[Prepared, ...] = ()
+    broken_by_checkers: bool = False  # its build, which says nothing of the series then
 
     @property
     def name(self) -> str:

@@ -103,12 +103,23 @@ def test_a_tree_for_which_there_are_none_is_said_to_have_none(bench: Bench) -> N
     assert cases(result) and ARCH
 
 
-def test_a_checked_kernel_that_does_not_compile_may_be_a_checker_s_doing(bench: Bench) -> None:
+def test_a_checker_that_does_not_compile_is_no_failure_of_the_series(bench: Bench) -> None:
     start(bench)
     directory = checkers(bench)
     lock = directory / "0002-lock.patch"
     lock.write_text(lock.read_text().replace("/* checked */", "no C;       "))
     result = run(bench, directory, baseline="never")
     assert of(result, "plain")["build"].outcome is Outcome.PASS
+    build = of(result, "checked")["build"]
+    assert (build.outcome, build.message.partition(":")[0]) == (
+        Outcome.ERROR, "a checker does not compile on this series",
+    )  # fmt: skip
+    assert "--profile checked=checkers=DIRECTORY" in build.detail
+    assert result.outcome is Outcome.ERROR
+
+
+def test_what_does_not_compile_beside_checkers_may_be_their_doing(bench: Bench) -> None:
+    start(bench, old="\tvma->locked = 0;\n", new="\tvma->locked = no C;\n")
+    result = run(bench, checkers(bench), baseline="never")
     build = of(result, "checked")["build"]
     assert (build.outcome, "it may be one of them" in build.message) == (Outcome.FAIL, True)
