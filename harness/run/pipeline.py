@@ -52,6 +52,7 @@ from harness.run.steps import Steps
 from harness.run.targets import Target
 from harness.verdict.judge import overall
 from harness.verdict.known import expired_cases
+from harness.verdict.relative import vanished
 
 
 def run_plan(
@@ -109,7 +110,8 @@ def run_plan(
             base=base_of(steps), baseline=standing.baseline, checkers=checkers_of(steps), per_patch=per_patch,
             blames=blames, left_out=left,
         )  # fmt: skip
-        outcome, message = overall(result.suites, strict=plan.strict, left_out=left)
+        gone = vanished(standing.baseline.differences) if standing.baseline is not None else ()
+        outcome, message = overall(result.suites, strict=plan.strict, left_out=left, vanished=gone)
         if error is not None:
             outcome, message = Outcome.ERROR, error.what
         result = replace(result, outcome=outcome, message=message)

@@ -205,11 +205,12 @@ def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
 
 
 def overall(
-    suites: Sequence[SuiteResult], *, strict: bool = False, left_out: Sequence[str] = ()
+    suites: Sequence[SuiteResult], *, strict: bool = False, left_out: Sequence[str] = (), vanished: Sequence[str] = ()
 ) -> tuple[Outcome, str]:
     """The outcome of a run and one line that says why.
 
-    FAIL if the kernel failed anywhere and nothing excuses it (`strict`: or coverage was lost); ERROR if the harness
+    FAIL if the kernel failed anywhere and nothing excuses it (`strict`: or coverage was lost, by a case or with one
+    that has `vanished`); ERROR if the harness
     could not find something out; NOT_RUN if nothing passed, no suite had anything to say in a guest (also where that is
     excused), or something was `left_out` for want of time; else PASS.
     """
@@ -229,12 +230,13 @@ def overall(
     if unknown and (passed or any(case.outcome is Outcome.ERROR for _, case in unknown)):
         name, case = unknown[0]
         return Outcome.ERROR, f"{len(unknown)} of {len(named)} cases have no result: {name}: {case.message}"
+    if strict and vanished:
+        more = f" and {len(vanished) - 1} more" if len(vanished) > 1 else ""
+        return Outcome.FAIL, f"gone with coverage: {vanished[0]}{more}, which the tree without the series has"
     if left_out:
         shown = ", ".join(left_out[:_LISTED_CASES])
         more = f" and {len(left_out) - _LISTED_CASES} more" if len(left_out) > _LISTED_CASES else ""
         return Outcome.NOT_RUN, f"incomplete: {passed} of {len(named)} cases passed, left out: {shown}{more}"
-    if not passed:
-        return Outcome.NOT_RUN, f"nothing ran: none of {len(named)} cases has a result"
     if untested := _untested(suites):
         return Outcome.NOT_RUN, untested
     excused = sum(bool(case.excused) for _, case in named)
@@ -249,10 +251,13 @@ def overall(
 
 
 def _untested(suites: Sequence[SuiteResult]) -> str:
-    """Where suites were to test a kernel and none of their cases has an answer; "" where each has been tested.
+    """Where suites were to test a kernel and none of their cases has an answer, or nothing passed at all; else "".
 
     A target on which all is skipped, as what its kernel has not, is no loss beside one on which something was tested.
     """
+    every = [case for suite in suites for case in suite.cases]
+    if not any(case.outcome is Outcome.PASS for case in every):
+        return f"nothing ran: none of {len(every)} cases has a result"
     targets: dict[tuple[str, str], list[Case]] = {}
     for suite in suites:
         if suite.arch != _HOST and suite.suite not in _STAGES:

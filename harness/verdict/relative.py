@@ -40,6 +40,15 @@ def compare(
     return judged, tuple(sorted(differences, key=lambda found: order.index(found.relation)))
 
 
+def vanished(differences: Iterable[Difference]) -> list[str]:
+    """The cases of suites that had a result without the series, and are not even there with it."""
+    return [
+        found.where
+        for found in differences
+        if found.relation is Relation.GONE and not (found.fingerprint or found.series) and found.suite != _KERNEL_SUITE
+    ]
+
+
 def decisive(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that a case fails by: stalls, which may be slowness, only where there is nothing else."""
     every = list(findings)

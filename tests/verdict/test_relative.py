@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.model import Case, Difference, Finding, Outcome, Relation, SuiteResult, Tries
 from harness.verdict.judge import overall, tally
-from harness.verdict.relative import compare, excuse
+from harness.verdict.relative import compare, excuse, vanished
 
 PASS, FAIL, CRASH, TIMEOUT = Outcome.PASS, Outcome.FAIL, Outcome.CRASH, Outcome.TIMEOUT
 NEW, FIXED, SAME, GONE = Relation.NEW, Relation.FIXED, Relation.SAME, Relation.GONE
@@ -200,6 +200,16 @@ def test_lost_coverage_fails_a_strict_run_alone() -> None:
     judged, _ = compare([suite(case(Outcome.SKIP), case(PASS, name="b"))], [suite(case(PASS), case(PASS, name="b"))])
     assert overall(judged)[0] is Outcome.PASS
     assert overall(judged, strict=True)[0] is FAIL
+
+
+def test_a_case_that_is_no_longer_there_fails_a_strict_run() -> None:
+    base = [suite(case(PASS), case(PASS, name="b")), suite(case(CRASH, name="after-b"), name="kernel")]
+    judged, found = compare([suite(case(PASS))], base)
+    assert vanished(found) == ["arm64.lockdep.faults.b"]
+    assert overall(judged, vanished=vanished(found))[0] is Outcome.PASS
+    assert overall(judged, strict=True, vanished=vanished(found)) == (
+        FAIL, "gone with coverage: arm64.lockdep.faults.b, which the tree without the series has",
+    )  # fmt: skip
 
 
 def test_what_did_not_run_without_the_series_either_is_no_riddle() -> None:
