@@ -213,7 +213,7 @@ class ExactRunner(TargetRunner):
             return
         before = self._state(kept.probe) if kept is not None else None
         if before is not None:
-            self._note_state(before, "the boot")
+            self._first_state(before)
         for at, (section, rest) in enumerate(self._sections.jobs):
             task, findings = self._given[at], section.findings
             result = kept.results[at] if kept is not None else None

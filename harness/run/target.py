@@ -301,7 +301,7 @@ class TargetRunner:
         except GuestLost as lost:
             self.kernel_cases.append(Case("kernel", f"ready-{len(self.boots)}", Outcome.CRASH, message=lost.what))
             return
-        self._note_state(before, "the boot")
+        self._first_state(before)
         while self._left:
             if why := self._enough(self._every_case()):
                 self.give_up(why)
@@ -394,6 +394,14 @@ class TargetRunner:
         boot = self.boots[-1]
         case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late)
         self.kernel_cases.append(replace(case, log=boot.console))
+
+    def _first_state(self, state: KernelState) -> None:
+        """Judge and note what a kernel says of itself when it has booted."""
+        boot = next(case for case in reversed(self.kernel_cases) if case.name.startswith("boot"))
+        told = judge.judge_taint(boot, state.tainted)
+        if told is not None and not any(case.name == told.name for case in self.kernel_cases):
+            self.kernel_cases.append(told)
+        self._note_state(state, "the boot")
 
     def _note_state(self, state: KernelState, when: str) -> None:
         """Note, once each, what weakens every later case of this target."""

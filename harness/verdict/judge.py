@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.model import Accel, Boot, Case, Command, Counter, Finding, Outcome, Relation, SuiteResult
-from harness.verdict.taint import SOFT_LOCKUP, describe, new_bits
+from harness.verdict.taint import COMPLAINTS, SOFT_LOCKUP, describe, new_bits
 
 PATH_COUNTER = "vma_lock_success"
 """The counter of /proc/vmstat that grows when a fault takes the per-VMA path (CONFIG_PER_VMA_LOCK_STATS)."""
@@ -184,7 +184,7 @@ def guest_is_spent(findings: Sequence[Finding], lockdep_after: bool | None, lock
 def judge_boot(name: str, boot: Boot, findings: Sequence[Finding], *, dropped: int = 0) -> Case:
     """A boot as a case of the suite `kernel`: did the guest come up, and did the kernel keep silent until then?
 
-    A taint that is there after the boot fails nothing by itself; the report that set it does.
+    A taint that is there after the boot is of the report that set it; where there is none, `judge_taint` tells.
     """
     case = Case("kernel", name, boot.outcome, seconds=boot.total_s, message=boot.message)
     if boot.outcome is Outcome.PASS:
@@ -194,6 +194,13 @@ def judge_boot(name: str, boot: Boot, findings: Sequence[Finding], *, dropped: i
     if against := _objections(findings, boot.accel):
         case = _demote([case], Outcome.FAIL, "; ".join(against))[0]
     return _with_findings(case, findings)
+
+
+def judge_taint(boot: Case, taint: int) -> Case | None:
+    """What the first reading of the taint says of a boot in which the kernel was silent; None: nothing."""
+    told = taint & COMPLAINTS if not boot.findings else 0
+    words = f"tainted by its boot, without a word on the console: {describe(told)}"
+    return Case("kernel", "boot-taint", Outcome.FAIL, message=words, log=boot.log) if told else None
 
 
 def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:

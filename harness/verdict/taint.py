@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 SOFT_LOCKUP = 1 << 14
+COMPLAINTS = 1 << 5 | 1 << 7 | 1 << 9
+"""Bits that come with a report: bad page, oops, warning.  Others may be the machine's."""
 
 _FLAGS = (
     ("P", "proprietary module"),

@@ -220,6 +220,20 @@ def test_a_console_that_lost_messages_is_no_pass() -> None:
     assert outcomes(run("good", guests=[drowned]))["boot"] is Outcome.ERROR
 
 
+def test_a_boot_that_tainted_the_kernel_in_silence_has_failed() -> None:
+    runner = run(
+        "good", "kills-lockdep", "also-good", guests=[FakeGuest(tainted=512 | 1 << 11), FakeGuest(tainted=512)]
+    )
+    (told,) = (case for case in runner.kernel_cases if case.name == "boot-taint")
+    assert (told.outcome, told.message) == (
+        Outcome.FAIL, "tainted by its boot, without a word on the console: W (warning)",
+    )  # fmt: skip
+    assert outcomes(runner)["good"] is Outcome.PASS
+    assert "boot-taint" not in outcomes(run("good", guests=[FakeGuest(tainted=1 << 11)]))
+    warned = FakeGuest(tainted=512, console=f"Linux version 6.12\n{WARNING}")
+    assert "boot-taint" not in outcomes(run("good", guests=[warned]))
+
+
 def test_nearly_full_tables_are_noted_once() -> None:
     full = " lock-classes:  7400 [max: 8192]\n stack-trace entries:  1 [max: 10]\n"
     runner = run("good", "also-good", guests=[FakeGuest(tables=full)])
