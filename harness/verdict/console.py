@@ -35,7 +35,7 @@ _BANNER = re.compile(rules.BANNER)
 _EARLY = "PANIC: early exception"  # before there is printk
 _FATAL_WORDS = ("Kernel panic", "PANIC: ")
 # What kernels with panic_on_oops say next (arch/x86/kernel/dumpstack.c, arch/arm64/kernel/traps.c).
-_OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:[^:]{1,80}: )?Fatal exception")
+_OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:.{1,100}: )?Fatal exception")
 _DROPPED = "printk messages dropped **"
 _DROPS = re.compile(r"\*\* (\d{1,9}) printk messages dropped \*\*")
 _ASKED, _ANSWERED = "Sending NMI from CPU ", "NMI backtrace for cpu "
@@ -334,9 +334,9 @@ class _Report:
 
     def _absorbs(self, started: Rule) -> bool:
         rule = self.rule
-        if rule is None or started.type == "panic":
+        if rule is None:
             return False
-        return rule is CUT_SHORT or started.type in rule.absorbs
+        return started.type in rule.absorbs or (rule is CUT_SHORT and started.type != "panic")
 
     def _end(self) -> End:
         rule = self.rule

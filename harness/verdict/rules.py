@@ -45,6 +45,8 @@ class Rule:
 
 # What may follow inside one exception: BUG: …, #PF: …, Oops: … / Unable to handle …, Internal error: …
 _OOPS = frozenset({"oops", "bug", "warning"})
+# An exception of arm64 that has no other end: its panic is of the same report, and has the only trace.
+_DEATH = _OOPS | {"panic"}
 _LOCKDEP_OFF = frozenset({"lockdep-off"})
 _STALL = frozenset({"rcu-stall", "lockdep-off"})
 
@@ -163,10 +165,10 @@ _EXCEPTION = (
           r"[^\[]{0,120}\[#\d+\]", "{what} in {function}", End.MARKER, absorbs=_OOPS),
     _rule("oops", r"Unable to handle kernel (?P<what>.{1,60}?) at virtual address", "{what} in {function}", End.MARKER,
           absorbs=_OOPS),
-    _rule("oops", r"Internal error: (?P<what>[A-Za-z][\w ()-]{0,60}?): ", "{what} in {function}", End.MARKER,
-          absorbs=_OOPS),
-    _rule("oops", r"(?P<what>SError Interrupt|Insufficient stack space to handle exception|Bad mode in )",
+    _rule("oops", r"Internal error: (?P<what>[A-Za-z][\w ():/-]{0,90}?): [0-9a-f]{1,16} \[#\d+\]",
           "{what} in {function}", End.MARKER, absorbs=_OOPS),
+    _rule("oops", r"(?P<what>SError Interrupt|Insufficient stack space to handle exception|"
+          r"Unhandled [\w -]{1,40} exception)\b", "{what} in {function}", End.MARKER, fatal=True, absorbs=_DEATH),
 )  # fmt: skip
 
 _GENERAL = (
@@ -194,8 +196,8 @@ FIRST_WORDS = (
     r"UBSAN: |refcount_t: |vma_check: |list_add |list_del |INFO: |rcu: (?:INFO|\w+ kthread)|"
     r"(?:NMI )?watchdog: (?:BUG|Wat|CPU)|"
     r"CPU\d+: Wat|-{12}\[ cut|\[ BUG: |Out of memory|Memory cgroup out of|kmemleak: |SError Int|Insufficient stack |"
-    r"Bad mode in|general protection fault|divide error|invalid opcode|stack segment|int3|double fault|DEBUG_LOCKS_|"
-    r"Disabling lock deb|turning off the lock|(?:mm|include|arch|\./|kernel)[\w./-]{1,200}:\d+: bad p"
+    r"Unhandled \d\d-bit |general protection fault|divide error|invalid opcode|stack segment|int3|double fault|"
+    r"DEBUG_LOCKS_|Disabling lock deb|turning off the lock|(?:mm|include|arch|\./|kernel)[\w./-]{1,200}:\d+: bad p"
 )
 
 

@@ -29,6 +29,8 @@ STARTS = [
     "BUG: MAX_LOCK_DEPTH too low!", "DEBUG_LOCKS_WARN_ON(1)",
     "BUG: sleeping function called from invalid context at a:1", "BUG vm_area_struct (Not tainted): Object corrupt",
     "BUG: KCSAN: assert: race in f", "vma_check: linking a VMA", "BUG: workqueue lockup - pool cpus=0",
+    "Internal error: SP/PC alignment exception: 8a000000 [#1]", "SError Interrupt on CPU0, code 0x0 -- SError",
+    "Insufficient stack space to handle exception!", "Unhandled 64-bit el1h sync exception on CPU0, ESR 0x0 -- x",
     "mm/memory.c:12: bad pmd 0", "general protection fault: 0000 [#1]", "kmemleak: 3 new suspected memory leaks",
 ]  # fmt: skip
 INSIDE = [
@@ -195,13 +197,54 @@ def test_complaints(line: str, complaint: bool) -> None:
 OOPS = "[    1.000000][   T7] Internal error: Oops - BUG: 1 [#1]\n[    1.000000][   T7] ---[ end trace 0 ]---\n"
 
 
-@pytest.mark.parametrize("words", ["Fatal exception", "Oops - BUG: Fatal exception", "Fatal exception in interrupt"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Fatal exception", "Oops - BUG: Fatal exception", "Fatal exception in interrupt",
+        "UBSAN: array index out of bounds: Fatal exception",
+    ],
+)  # fmt: skip
 def test_the_panic_that_an_oops_becomes_is_told_by_the_oops(words: str) -> None:
     panic = f"[    1.000001][   T7] Kernel panic - not syncing: {words}\n"
     assert [one.type for one in scan(OOPS + panic)] == ["oops"]
     assert [one.type for one in scan(OOPS + panic.replace("T7", "T8"))] == ["oops", "panic"]
     assert [one.type for one in scan(panic)] == ["panic"]
     assert [one.type for one in scan(OOPS + panic.replace(words, "Attempted to kill init!"))] == ["oops", "panic"]
+
+
+@pytest.mark.parametrize(
+    ("first", "title"),
+    [
+        ("Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP", "Oops - BUG in f"),
+        ("Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP", "Oops in f"),
+        ("Internal error: SP/PC alignment exception: 000000008a000000 [#2]  SMP", "SP/PC alignment exception in f"),
+        ("Internal error: level 1 (translation table walk): 0000000096000215 [#1]",
+         "level 1 (translation table walk) in f"),
+        ("Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] SMP",
+         "UBSAN: array index out of bounds in f"),
+    ],
+)  # fmt: skip
+def test_internal_errors_of_arm64_have_their_whole_name(first: str, title: str) -> None:
+    (finding,) = scan(f"[    1.000000][   T7] {first}\n[    1.000000][   T7] pc : f+0x10/0x20\n" + OOPS.split("\n")[1])
+    assert (finding.type, finding.title, finding.corrupted) == ("oops", title, False)
+
+
+@pytest.mark.parametrize(
+    ("first", "panic"),
+    [
+        ("Unhandled 64-bit el1t sync exception on CPU1, ESR 0x0000000002000000 -- Unknown/Uncategorized",
+         "Unhandled exception"),
+        ("Insufficient stack space to handle exception!", "kernel stack overflow"),
+        ("SError Interrupt on CPU0, code 0x00000000be000000 -- SError", "Asynchronous SError Interrupt"),
+    ],
+)  # fmt: skip
+def test_the_panic_that_ends_an_exception_of_arm64_gives_it_its_trace(first: str, panic: str) -> None:
+    lines = [first, "pc : f+0x10/0x20", "lr : g+0x8/0x10", f"Kernel panic - not syncing: {panic}", "Call trace:"]
+    lines += [" show_stack+0x18/0x24", " panic+0x1/0x2", " f+0x10/0x20", " g+0x8/0x10", "SMP: stopping secondary CPUs"]
+    (finding,) = scan("".join(f"[    1.000000][   T7] {line}\n" for line in lines))
+    assert (finding.type, finding.function, finding.corrupted) == ("oops", "f", False)
+    assert [frame.function for frame in finding.frames] == ["f", "show_stack", "panic", "f", "g"]
+    assert first.split(" on CPU", maxsplit=1)[0].rstrip("!") in finding.title
 
 
 INIT = "[    1.000000][    T1] Run /init as init process\n"
