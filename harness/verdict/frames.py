@@ -72,8 +72,12 @@ def plain(name: str) -> str:
 
 
 def frames(messages: Sequence[str]) -> list[str]:
-    """The functions of a report, innermost first: of its own back trace, not of the histories it quotes."""
-    return [plain(match[2]) for match in _own_trace(messages)]
+    """The functions of a report, innermost first: of its own back trace, not of the histories it quotes.
+
+    What is to return to a function's first instruction was a call that never returns, at the end of whatever function
+    the linker put before that one.
+    """
+    return [plain(match[2]) for match in _own_trace(messages) if match[3] != "0"]
 
 
 def trace(messages: Sequence[str]) -> tuple[Frame, ...]:

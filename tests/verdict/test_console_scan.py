@@ -289,6 +289,13 @@ def test_frames_are_those_of_the_report_and_bounded() -> None:
     assert len(finding.frames) == MAX_FRAMES
 
 
+def test_a_call_that_never_returns_is_not_in_the_function_that_follows() -> None:
+    trace = "Call trace:\n panic+0x1/0x2\n neighbour+0x0/0x8\n caller+0x4/0x8\n"
+    (finding,) = scan("Kernel panic - not syncing: x\n" + trace)
+    assert finding.function == "caller"
+    assert [frame.function for frame in finding.frames] == ["panic", "neighbour", "caller"]
+
+
 def test_first_words_cover_every_rule() -> None:
     """A rule whose start is not among the first words would never be tried."""
     tried = {rule.type for start in STARTS if (rule := (rules.find_rule(start) or [None])[0])}
