@@ -43,7 +43,8 @@ _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
 _PREAMBLE = re.compile(
-    r"={8,}|page: |page dumped because|head: |raw: |-{12}\[ cut here|\[[A-Z][\w ]{1,30} overwritten\] "
+    r"={8,}|page: |page dumped because|page_type: |(?:anon|ksm) flags: |aops:|memcg:|head: |raw: "
+    r"|-{12}\[ cut here|\[[A-Z][\w ]{1,30} overwritten\] "
     # dump_vma(), dump_vmg(), dump_mm() of mm/debug.c
     r"|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |refcnt [0-9a-f]+$|flags: |mm [0-9a-f]{4,16} "
     r"|vmg [0-9a-f]{4,16} |vmi [0-9a-f]{4,16} \[|prev [0-9a-f]{4,16} middle|start [0-9a-f]+ end |file [0-9a-f]{4,16} "
