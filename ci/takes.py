@@ -113,7 +113,7 @@ TAKES: tuple[Take, ...] = (
     _at_boot("warn-at-boot", "provoke=warn"),
     _at_boot("panic-early", "provoke_early", Arch.X86_64),
     _at_boot("oops-early", "provoke_early", Arch.ARM64),
-    _at_boot("panic-no-init", "rdinit=/nothing"),
+    _at_boot("panic-no-init", "rdinit=/nothing init=/nothing"),
     _at_boot("panic-init-ends", "rdinit=/bin/true"),
     # What takes its time.
     Take(PLAIN, (_form("rcu-stall", before=_STALL),)),

@@ -39,6 +39,8 @@ _OOPS_ENDED = re.compile(r"Kernel panic - not syncing: (?:.{1,100}: )?Fatal exce
 _DROPPED = "printk messages dropped **"
 _DROPS = re.compile(r"\*\* (\d{1,9}) printk messages dropped \*\*")
 _ASKED, _ANSWERED = "Sending NMI from CPU ", "NMI backtrace for cpu "
+# What stands after the trace of RCU's thread, and what only a CPU says that itself stalls (kernel/rcu/tree_stall.h).
+_LAST_RAN, _OWN_STALL = "rcu: Stack dump where RCU GP kthread last ran", " self-detected stall"
 _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
@@ -358,7 +360,7 @@ class _Report:
         if in_trace(message):
             self._framed = True
             return False
-        return self._framed
+        return self._framed and not message.startswith((_LAST_RAN, _ASKED))
 
     def _own_trace(self, message: str) -> bool:
         """lockdep quotes other traces before the one that it announces."""
@@ -383,7 +385,12 @@ def _finding(
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
     named = [name.partition(".")[0] for name in named]
-    own: Sequence[str] = messages if frames(messages) or not answered else answered
+    # Who reports a stall of another CPU has at most the trace of RCU's thread.
+    by_another = rule.type == "rcu-stall" and _OWN_STALL not in messages[0]
+    if frames(messages):
+        own: Sequence[str] = answered if by_another and frames(answered) else messages
+    else:
+        own = answered or messages
     every = [*named, instruction(messages[:traced] if own is messages else own), *frames(own)]
     if not any(every):
         every = takers(messages)

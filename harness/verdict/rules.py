@@ -129,8 +129,10 @@ _MEMORY = (
 )  # fmt: skip
 
 _TIMING = (
-    _rule("rcu-stall", r"(?:rcu: )?INFO: (?P<what>\w{1,40}) (?:self-detected stall|detected (?:expedited )?stalls?)\b",
+    _rule("rcu-stall", r"(?:rcu: )?INFO: (?P<what>\w{1,40}) (?:self-detected stall|detected stalls?)\b",
           "RCU stall: {what} in {function}", timing=True, absorbs=_STALL),
+    _rule("rcu-stall", r"(?:rcu: )?INFO: (?P<what>\w{1,40}) detected expedited stalls?\b",
+          "RCU stall: {what} in {function}", timing=True, bare=True, absorbs=_STALL),
     _rule("rcu-stall", r"rcu: (?P<what>\w{1,40}) kthread (?:starved|timer wakeup)", "RCU stall: {what} kthread starved",
           timing=True, absorbs=_STALL),
     _rule("soft-lockup", r"(?:watchdog: )?BUG: soft lockup - CPU#\d+ stuck", "soft lockup in {function}", timing=True),
