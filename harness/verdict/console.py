@@ -45,7 +45,7 @@ _LOCK = re.compile(r"\s*#\d+: ")
 _BRACKET = re.compile(r"={8,}\s*$")
 # What is written just before a report, and belongs to it.
 _PREAMBLE = re.compile(
-    r"={8,}|page: |page dumped because|page_type: |(?:anon|ksm) flags: |aops:|memcg:|head: |raw: "
+    r"={8,}|page: |page dumped because|page_type: |(?:anon|ksm) flags: |aops:|memcg:|head: |raw: |usercopy: "
     r"|-{12}\[ cut here|\[[A-Z][\w ]{1,30} overwritten\] "
     # dump_vma(), dump_vmg(), dump_mm() of mm/debug.c
     r"|vma [0-9a-f]{4,16} |prot [0-9a-f]+ |pgoff [0-9a-f]+ |refcnt [0-9a-f]+$|flags: |mm [0-9a-f]{4,16} "
@@ -300,7 +300,9 @@ class _Report:
         if line.time_s - self.lines[-1].time_s > (_MAX_BARE_GAP_S if rule.bare else _MAX_GAP_S):
             return False
         if message.startswith(CUT_HERE):  # another report, but for what is found corrupt and then BUG()
-            return rule.type in ("list-corruption", "slab") and not self._framed and self._add(line)
+            goes_on = rule.type in ("list-corruption", "slab") and not self._framed
+            self._cut = self._cut or goes_on
+            return goes_on and self._add(line)
         started = rules.find_rule(message)
         if started is not None and not self._absorbs(started[0]):
             self._died = started[0].fatal

@@ -34,6 +34,7 @@ _MACHINERY = re.compile(
     r"|__do_kernel_fault|bug_brk_handler|bug_handler|brk_handler|call_break_hook|do_debug_exception|do_el1_\w+|el[01]t?h?_\w+"
     r"|el0t?_\w+|(?:asm_)?(?:exc|sysvec)_\w+|do_trap|do_error_trap|entry_\w+|do_syscall_\w+|x64_sys_call|ret_from_fork\w*"
     r"|(?:__)?invoke_syscall\w*|do_el0_svc\w*|el0_svc\w*|do_mem_abort|do_translation_fault|do_page_fault"
+    r"|nmi_panic|panic_bad_stack|handle_bad_stack|__bad_stack|arm64_serror_panic|do_serror|__panic_unhandled"
     # lockdep and RCU's checks
     r"|check_(?:noncircular|prevs?_add|deadlock|irq_usage|wait_context|chain_key|usage\w*|flags)\w*|validate_chain"
     r"|mark_(?:lock\w*|usage|held_locks)|valid_state|__?lock_acquire\w*|lock_acquire\w*|__?lock_release\w*|lock_release\w*"
@@ -43,7 +44,7 @@ _MACHINERY = re.compile(
     r"|_*might_(?:resched|sleep|fault)\w*|__schedule_bug|_*schedule\w*|preempt_schedule\w*|io_schedule\w*|rwsem_\w+"
     r"|_*(?:down|up)_(?:read|write)\w*|_*mutex_\w+|_?_raw_\w+|do_raw_\w+|(?:native_)?queued_\w+|spin_bug|spin_dump"
     r"|_*rt_(?:mutex|spin|write|read)\w*|mmap_(?:read|write)_(?:try|un|down)?(?:lock|grade)\w*"
-    r"|check_preemption_disabled|debug_smp_processor_id|_*(?:do_)?wait_for_com(?:mon|pletion)\w*"
+    r"|check_preemption_disabled|debug_smp_processor_id|__this_cpu_preempt_check|_*(?:do_)?wait_for_com(?:mon|pletion)\w*"
     r"|_*switch_to\w*|context_switch"
     # memory from the slab: the callers matter
     r"|_*kmem_cache_\w+|_*k[vmz]*alloc\w*|_*kv?free\w*|_*slab_\w+"
