@@ -80,8 +80,10 @@ TAKES: tuple[Take, ...] = (
         "vm-warn-on", "vm-warn-on-once", "vm-warn-on-page", "vm-warn-on-folio", "vm-warn-on-mm", "vm-warn-on-vma",
         "vm-warn-on-vmg", "vma-not-attached", "mmap-not-locked", "lockdep-assert",
     ),
-    *_together(PLAIN, "atomic-sleep", "atomic-sleep-rcu", "atomic-sleep-irqs-off", "atomic-work-leaks",
-               "atomic-schedule"),
+    # The kernel says once a second that somebody may not sleep.
+    Take(PLAIN, tuple(_form(name, wait_s=1.2) for name in (
+        "atomic-sleep", "atomic-sleep-rcu", "atomic-sleep-irqs-off", "atomic-work-leaks", "atomic-schedule",
+    ))),
     *_alone(CHECKS, "lockdep-contention", "lockdep-wait-context"),
     *_together(CHECKS, "odebug-timer", "field-spanned", "ubsan-shift", "ubsan-shift-negative", "ubsan-bounds",
                "ubsan-bool", "atomic-preemptible", "atomic-preemptible-this-cpu"),
