@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.model import Finding
 from harness.verdict import rules
-from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers, trace
+from harness.verdict.frames import TRACE_START, frames, in_trace, instruction, significant, takers, trace, works
 from harness.verdict.rules import CUT_HERE, CUT_SHORT, End, Rule
 
 MAX_FINDINGS = 1000
@@ -386,7 +386,7 @@ def _finding(
     named = report.functions
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
-    named = [name.partition(".")[0] for name in named]
+    named = [name.partition(".")[0] for name in named] or works(messages)
     # Who reports a stall of another CPU has at most the trace of RCU's thread.
     by_another = rule.type == "rcu-stall" and _OWN_STALL not in messages[0]
     if frames(messages):

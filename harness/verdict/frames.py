@@ -26,6 +26,10 @@ _INSIDE = re.compile(
 _INSTRUCTION = re.compile(r"(?:RIP: \w+:|pc : )([A-Za-z_][\w.$]*)\+0x")
 _PLACE = re.compile(r"(?:WARNING: (?:CPU: \d{1,6} PID: \d{1,10} at )?|kernel BUG at )([^\s:]{1,200}:\d{1,7})\b")
 _HELD = re.compile(r"\s*#\d+: .* at: ([A-Za-z_][\w.$]*)\+0x")
+# kernel/workqueue.c: the pool that got stuck, the pool whose works the next lines list, and those that run in it.
+_STUCK_POOL = re.compile(r"BUG: workqueue lockup - pool (.{1,200}) stuck for ")
+_POOL = re.compile(r"\s*pwq \d+: (.{1,200}?) active=")
+_IN_FLIGHT = re.compile(r"\s*in-flight: \d+(?:\(RESCUER\))?:([A-Za-z_][\w.$]*)")
 _SUFFIX = re.compile(r"\.(?:constprop|isra|part|cold|llvm|lto_priv)\b.*$")
 # The machinery of reporting, locking and entry: named in every report, and never what it is about.
 _MACHINERY = re.compile(
@@ -63,7 +67,8 @@ _INTERRUPTION = re.compile(
     r"|tick_\w+|(?:sched|local)_clock\w*|watchdog_\w+|is_softlockup|hrtimer_\w+|__hrtimer_\w+|__sysvec_\w+|arch_timer_\w+"
     r"|handle_percpu_\w+|generic_handle_\w+|handle_irq_\w+|gic_handle_irq\w*|do_interrupt_handler|call_on_irq_stack"
     r"|__flush_smp_call_\w+|smp_call_function\w*|native_\w+|csd_lock_\w+|(?:raw_)?irqentry_\w+|_*irq_exit\w*"
-    r"|handle_softirqs|_*do_softirq\w*|run_timer_\w+|__run_timer\w*|sched_show_task|finish_task_switch|kthread)$"
+    r"|handle_softirqs|_*do_softirq\w*|run_timer_\w+|__run_timer\w*|sched_show_task|finish_task_switch|kthread"
+    r"|process_(?:scheduled_works|one_work)|worker_thread)$"
 )
 
 
@@ -132,6 +137,19 @@ def instruction(messages: Sequence[str]) -> str:
 def takers(messages: Sequence[str]) -> list[str]:
     """The functions that took the locks which a report lists as held."""
     return [plain(match[1]) for message in messages if (match := _HELD.match(message))]
+
+
+def works(messages: Sequence[str]) -> list[str]:
+    """The first works that run in the pool whose lockup a report tells, by workqueue."""
+    stuck = next((match[1] for message in messages if (match := _STUCK_POOL.match(message))), None)
+    pool = ""
+    found = []
+    for message in messages if stuck else ():
+        if match := _POOL.match(message):
+            pool = match[1]
+        elif pool == stuck and (match := _IN_FLIGHT.match(message)):
+            found.append(plain(match[1]))
+    return found
 
 
 def in_trace(message: str) -> bool:

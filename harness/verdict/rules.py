@@ -138,7 +138,7 @@ _TIMING = (
     _rule("soft-lockup", r"(?:watchdog: )?BUG: soft lockup - CPU#\d+ stuck", "soft lockup in {function}", timing=True),
     _rule("hard-lockup", r"(?:NMI )?(?:watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu",
           "hard lockup in {function}", timing=True),
-    _rule("workqueue-lockup", r"BUG: workqueue lockup", "workqueue lockup", timing=True, bare=True),
+    _rule("workqueue-lockup", r"BUG: workqueue lockup", "workqueue lockup in {function}", timing=True, bare=True),
     # Minutes in one place are no slowness: the task waits for something that nobody does.
     _rule("hung-task", r"INFO: task .{1,40}:\d+ blocked .{0,20}?for more than \d+ seconds", "hung task in {function}"),
 )  # fmt: skip
