@@ -387,6 +387,8 @@ def _finding(
     if "other" in report.groups:  # a race has no first and second
         named = sorted(named)
     named = [name.partition(".")[0] for name in named] or works(messages)
+    if rule.held:
+        named = takers(messages)
     # Who reports a stall of another CPU has at most the trace of RCU's thread.
     by_another = rule.type == "rcu-stall" and _OWN_STALL not in messages[0]
     if frames(messages):
@@ -394,8 +396,6 @@ def _finding(
     else:
         own = answered or messages
     every = [*named, instruction(messages[:traced] if own is messages else own), *frames(own)]
-    if not any(every):
-        every = takers(messages)
     about = significant(every, stall=rule.timing) or [name for name in every if name and not rule.timing][:1]
     function = about[0] if about else ""
     title = _title(rule, report.groups, " / ".join(named) if "other" in report.groups else function)

@@ -141,13 +141,13 @@ def takers(messages: Sequence[str]) -> list[str]:
 
 def works(messages: Sequence[str]) -> list[str]:
     """The first works that run in the pool whose lockup a report tells, by workqueue."""
-    stuck = next((match[1] for message in messages if (match := _STUCK_POOL.match(message))), None)
+    stuck = _STUCK_POOL.match(messages[0])
     pool = ""
     found = []
     for message in messages if stuck else ():
         if match := _POOL.match(message):
             pool = match[1]
-        elif pool == stuck and (match := _IN_FLIGHT.match(message)):
+        elif stuck and pool == stuck[1] and (match := _IN_FLIGHT.match(message)):
             found.append(plain(match[1]))
     return found
 

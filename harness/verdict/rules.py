@@ -40,6 +40,7 @@ class Rule:
     fatal: bool = False  # the guest will not come back
     free: bool = False  # {what} is free text: numbers and addresses in it are taken out
     bare: bool = False  # it may have no call trace
+    held: bool = False  # it is about who took the locks that it lists
     absorbs: frozenset[str] = frozenset()
 
 
@@ -61,9 +62,10 @@ def _rule(
     fatal: bool = False,
     free: bool = False,
     bare: bool = False,
+    held: bool = False,
     absorbs: frozenset[str] = _LOCKDEP_OFF,
 ) -> Rule:
-    return Rule(type_, re.compile(start), title, end, timing, fatal, free, bare, absorbs)
+    return Rule(type_, re.compile(start), title, end, timing, fatal, free, bare, held, absorbs)
 
 
 _FUNCTION = r"(?P<function>[A-Za-z_][\w.$]*)"
@@ -86,8 +88,9 @@ _LOCKDEP = (
     _rule("lockdep", r"WARNING: (?P<what>inconsistent lock state|Nested lock was not taken|bad unlock balance detected|"
           r"bad contention detected|held lock freed|chain_key collision|"
           r"suspicious RCU usage|[\w-]{1,40}-safe -> [\w-]{1,40}-unsafe lock order detected)", "{what} in {function}"),
-    _rule("lockdep", r"WARNING: (?P<what>lock held when returning to user space)", "{what} in {function}", End.LOCKS),
-    _rule("lockdep", r"WARNING: .{1,40}/\d+ (?P<what>still has locks held)", "{what} in {function}"),
+    _rule("lockdep", r"WARNING: (?P<what>lock held when returning to user space)", "{what} in {function}", End.LOCKS,
+          held=True),
+    _rule("lockdep", r"WARNING: .{1,40}/\d+ (?P<what>still has locks held)", "{what} in {function}", held=True),
     _rule("lockdep", r"\[ BUG: (?P<what>Invalid wait context) \]", "{what} in {function}"),
     _rule("lockdep", r"INFO: (?P<what>trying to register non-static key)", "{what} in {function}"),
     _rule("lockdep", r"BUG: (?P<what>looking up invalid subclass)", "{what} in {function}"),
