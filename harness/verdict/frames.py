@@ -39,6 +39,7 @@ _MACHINERY = re.compile(
     r"|el0t?_\w+|(?:asm_)?(?:exc|sysvec)_\w+|do_trap|do_error_trap|entry_\w+|do_syscall_\w+|x64_sys_call|ret_from_fork\w*"
     r"|(?:__)?invoke_syscall\w*|do_el0_svc\w*|el0_svc\w*|do_mem_abort|do_translation_fault|do_page_fault"
     r"|nmi_panic|panic_bad_stack|handle_bad_stack|__bad_stack|arm64_serror_panic|do_serror|__panic_unhandled"
+    r"|(?:enter_from|exit_to)_(?:kernel|user)_mode\w*"
     # lockdep and RCU's checks
     r"|check_(?:noncircular|prevs?_add|deadlock|irq_usage|wait_context|chain_key|usage\w*|flags)\w*|validate_chain"
     r"|mark_(?:lock\w*|usage|held_locks)|valid_state|__?lock_acquire\w*|lock_acquire\w*|__?lock_release\w*|lock_release\w*"
