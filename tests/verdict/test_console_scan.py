@@ -296,6 +296,31 @@ def test_a_call_that_never_returns_is_not_in_the_function_that_follows() -> None
     assert [frame.function for frame in finding.frames] == ["panic", "neighbour", "caller"]
 
 
+def test_a_workqueue_lockup_is_about_a_work_of_the_stuck_pool() -> None:
+    stuck = "BUG: workqueue lockup - pool cpus=1 node=0 flags=0x0 nice=0 stuck for 31s!\n"
+    other = "  pwq 2: cpus=0 node=0 flags=0x0 nice=0 active=1 refcnt=2\n    in-flight: 7:innocent\n"
+    own = "  pwq 6: cpus=1 node=0 flags=0x0 nice=0 active=2 refcnt=3\n    in-flight: 23(RESCUER):busy_work for 31s\n"
+    titles = [finding.title for text in (stuck + other + own, stuck + other) for finding in scan(text)]
+    assert titles == ["workqueue lockup in busy_work", "workqueue lockup"]
+
+
+@pytest.mark.parametrize(
+    ("first", "function"),
+    [
+        ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", "busy"),
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU", "own"),
+    ],
+)
+def test_a_stall_of_another_cpu_is_about_what_that_one_answers(first: str, function: str) -> None:
+    asks = [first, "Call trace:", " own+0x1/0x2", "rcu: Stack dump where RCU GP kthread last ran:"]
+    asks.append("Sending NMI from CPU 0 to CPUs 1:")
+    answers = ["NMI backtrace for cpu 1", "Call trace:", " busy+0x1/0x2"]
+    text = [f"[    1.000000][    C0] {line}\n" for line in asks]
+    text += [f"[    1.100000][    C1] {line}\n" for line in answers]
+    (finding,) = scan("".join(text))
+    assert (finding.function, finding.text.endswith(" busy+0x1/0x2"), finding.corrupted) == (function, True, False)
+
+
 def test_first_words_cover_every_rule() -> None:
     """A rule whose start is not among the first words would never be tried."""
     tried = {rule.type for start in STARTS if (rule := (rules.find_rule(start) or [None])[0])}
