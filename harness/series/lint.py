@@ -22,10 +22,13 @@ CONTEXT_LINES = 25
 
 _HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _FILE = re.compile(r"\+\+\+ (?:b/)?([^\t\n]{1,4096})")
+_CHECKED = "VM_|VIRTUAL_|MAS_|MT_|DEBUG_NET_|RCU_LOCKDEP_"
+"""Of assertions that are there in kernels with the checks of that part alone."""
+
 _MACRO = re.compile(
-    r"\b((?:VM_|VIRTUAL_)?(?:WARN|BUG)(?:_[A-Z]+)*|mmap_assert_\w+|vma_assert_\w+|lockdep_assert\w*)[ \t]*\("
+    rf"\b((?:{_CHECKED})?(?:WARN|BUG)(?:_[A-Z]+)*|mmap_assert_\w+|vma_assert_\w+|lockdep_assert\w*)[ \t]*\("
 )
-_NOT_ALWAYS = re.compile(r"(?:VM_|VIRTUAL_)|\w+_assert|lockdep_assert")
+_NOT_ALWAYS = re.compile(rf"(?:{_CHECKED})|\w+_assert|lockdep_assert")
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b")
 _BLANKED = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'", re.DOTALL)
 _END_OF_COMMENT = re.compile(r"\A(?:(?!/\*).)*?\*/", re.DOTALL)

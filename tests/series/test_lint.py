@@ -89,6 +89,11 @@ def test_an_assertion_that_may_be_gone_is_worse_than_one_that_is_always_evaluate
     ]
 
 
+@pytest.mark.parametrize("name", ["MAS_WARN_ON", "MT_BUG_ON", "DEBUG_NET_WARN_ON_ONCE", "RCU_LOCKDEP_WARN"])
+def test_assertions_of_other_parts_of_the_kernel_are_known(name: str) -> None:
+    assert found(diff(f"+\t{name}(mas, users-- == 0);")) == [("error", 10, f"{name}() does something: `--`")]
+
+
 def test_only_assertions_with_an_added_line_are_looked_at() -> None:
     old = " \tVM_BUG_ON(users-- == 0);"
     assert found(diff(old, "+\tint y;")) == []
