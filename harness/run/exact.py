@@ -226,8 +226,9 @@ class ExactRunner(TargetRunner):
             elif judge.blaming(findings, self.boots[-1].accel):
                 self._no_result(task, findings, before, GuestLost("its result was lost with the guest", reason="exit"))
             late = rest.findings if rest is not None else ()
-            if late:
-                self._complain(late)
+            dropped = console.dropped(rest.text) if rest is not None else 0
+            if late or dropped:
+                self._complain(late, dropped)
             was = before.debug_locks if before is not None else None
             timed_out = result is not None and result.timed_out
             if timed_out or judge.guest_is_spent((*findings, *late), after.debug_locks if after else None, was):

@@ -11,10 +11,15 @@ from harness.verdict import console
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A part of the console: complaints before a command, those from its begin mark on, and the text from there on."""
+    """A part of the console: complaints before a command, those from its begin mark on, and the text from there on.
+
+    `late_dropped` and `dropped` are how many messages printk has dropped in each of them.
+    """
 
     late: tuple[Finding, ...]
+    late_dropped: int
     findings: tuple[Finding, ...]
+    dropped: int
     text: str
 
 
@@ -23,7 +28,8 @@ def hear(text: str, first_line: int, name: str) -> Heard:
     lines, mark = text.split("\n"), begin_mark(name)
     at = next((number for number, line in enumerate(lines) if untimed(line) == mark), 0)
     before, since = "\n".join(lines[:at]), "\n".join(lines[at:])
-    return Heard(console.scan(before, first_line=first_line), console.scan(since, first_line=first_line + at), since)
+    late, findings = console.scan(before, first_line=first_line), console.scan(since, first_line=first_line + at)
+    return Heard(late, console.dropped(before), findings, console.dropped(since), since)
 
 
 def lines_after(text: str, number: int) -> str:

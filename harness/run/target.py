@@ -22,7 +22,7 @@ from harness.run.hearing import Heard, hear, lines_after
 from harness.run.live import PROBE_S, LiveGuest, compare
 from harness.run.probe import PROBE, READING, KernelState, parse_probe
 from harness.run.tasks import Task, not_run
-from harness.verdict import console, infra, judge
+from harness.verdict import infra, judge
 from harness.verdict.tries import merged
 
 MAX_BOOTS = 6
@@ -267,7 +267,7 @@ class TargetRunner:
         heard = self._listen(guest)
         findings = heard.findings
         name = "boot" if number == 1 else f"boot-{number}"
-        case = judge.judge_boot(name, boot, findings, dropped=console.dropped(heard.text))
+        case = judge.judge_boot(name, boot, findings, dropped=heard.dropped)
         case = replace(case, log=boot.console)
         if boot.outcome is not Outcome.PASS:
             if not (
@@ -315,8 +315,9 @@ class TargetRunner:
             if after is None:
                 return
             before = after
-        if late := self._listen(guest).findings:
-            self._complain(late)
+        heard = self._listen(guest)
+        if heard.findings or heard.dropped:
+            self._complain(heard.findings, heard.dropped)
             self._save()
 
     def _probe(self, guest: LiveGuest) -> KernelState:
@@ -355,8 +356,8 @@ class TargetRunner:
             cases = (replace(cases[0], seconds=round(time.monotonic() - started, 3)),)
         heard = self._listen(guest, name)
         findings = heard.findings
-        if heard.late:
-            self._complain(heard.late)
+        if heard.late or heard.late_dropped:
+            self._complain(heard.late, heard.late_dropped)
             if judge.guest_is_spent(heard.late, None):  # nothing should have been run in it any more
                 self._left.insert(0, task)
                 return None
@@ -365,7 +366,7 @@ class TargetRunner:
             self._left.insert(0, task)
             return None
         tries = Tries(MACHINE_TRIES, MACHINE_TRIES) if blamed else None
-        self._judge(task, cases, findings, before, after, lost=lost, tries=tries, dropped=console.dropped(heard.text))
+        self._judge(task, cases, findings, before, after, lost=lost, tries=tries, dropped=heard.dropped)
         self.seconds[task.title] = round(time.monotonic() - started, 2)
         self._save()
         if after is None or judge.guest_is_spent(findings, after.debug_locks, before.debug_locks):
@@ -390,9 +391,9 @@ class TargetRunner:
         self.cases.extend(replace(case, log=self.boots[-1].console, tries=tries) for case in judged)
         self._last = task.title
 
-    def _complain(self, late: Sequence[Finding]) -> None:
+    def _complain(self, late: Sequence[Finding], dropped: int) -> None:
         boot = self.boots[-1]
-        case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late)
+        case = judge.judge_late(f"after-{self._last or f'boot-{len(self.boots)}'}", boot, late, dropped=dropped)
         self.kernel_cases.append(replace(case, log=boot.console))
 
     def _first_state(self, state: KernelState) -> None:

@@ -203,9 +203,9 @@ def judge_taint(boot: Case, taint: int) -> Case | None:
     return Case("kernel", "boot-taint", Outcome.FAIL, message=words, log=boot.log) if told else None
 
 
-def judge_late(name: str, boot: Boot, findings: Sequence[Finding]) -> Case:
-    """What the kernel said while no command ran, as a case of the suite `kernel`."""
-    return replace(judge_boot(name, boot, findings), seconds=0.0)
+def judge_late(name: str, boot: Boot, findings: Sequence[Finding], *, dropped: int = 0) -> Case:
+    """What the kernel said while no command ran, and what of it was dropped, as a case of the suite `kernel`."""
+    return replace(judge_boot(name, boot, findings, dropped=dropped), seconds=0.0)
 
 
 # --- the run as a whole ---------------------------------------------------------------------------------------

@@ -218,6 +218,9 @@ def test_a_console_that_lost_messages_is_no_pass() -> None:
     assert (result["boot"], result["floods"], result["good"]) == (Outcome.PASS, Outcome.ERROR, Outcome.PASS)
     drowned = FakeGuest(console="Linux version 6.12\n** 9 printk messages dropped **\n")
     assert outcomes(run("good", guests=[drowned]))["boot"] is Outcome.ERROR
+    between = FakeGuest(late={"vmaharness: faults good": "** 9 printk messages dropped **\n"})
+    result = outcomes(run("good", guests=[between]))
+    assert (result["after-boot-1"], result["good"]) == (Outcome.ERROR, Outcome.PASS)
 
 
 def test_a_boot_that_tainted_the_kernel_in_silence_has_failed() -> None:
