@@ -65,7 +65,7 @@ _MACHINERY = re.compile(
 # What a stalled CPU's trace goes through before it comes to what was interrupted; elsewhere code like any other.
 _INTERRUPTION = re.compile(
     r"(?:nmi_\w+|trigger_\w+|rcu_(?:dump\w*|sched_clock_irq|check_\w+|pending|gp_\w+)|check_cpu_stall|update_process_times"
-    r"|tick_\w+|(?:sched|local)_clock\w*|watchdog_\w+|is_softlockup|hrtimer_\w+|__hrtimer_\w+|__sysvec_\w+|arch_timer_\w+"
+    r"|tick_\w+|(?:sched|local)_clock\w*|watchdog_\w+|is_softlockup|hrtimer_\w+|__hrtimer_\w+|__sysvec_\w+|arch_(?:timer|counter)_\w+"
     r"|handle_percpu_\w+|generic_handle_\w+|handle_irq_\w+|gic_handle_irq\w*|do_interrupt_handler|call_on_irq_stack"
     r"|__flush_smp_call_\w+|smp_call_function\w*|native_\w+|csd_lock_\w+|(?:raw_)?irqentry_\w+|_*irq_exit\w*"
     r"|handle_softirqs|_*do_softirq\w*|run_timer_\w+|__run_timer\w*|sched_show_task|finish_task_switch|kthread"
