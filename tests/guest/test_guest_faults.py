@@ -89,7 +89,7 @@ def test_the_last_words_are_heard_without_a_line_end(bench: Bench) -> None:
 
 
 def test_a_silent_boot_is_a_hang(bench: Bench) -> None:
-    bench.config = replace(bench.config, silence_s=0.3)
+    bench.config = replace(bench.config, silence_s=1.0)
     bench.qemu.plan([{"console": "[    0.0] Linux version\n"}])
     with bench.guest() as guest:
         boot = guest.boot()
@@ -116,12 +116,12 @@ def test_a_guest_that_does_not_stop_talking_is_lost(bench: Bench, monkeypatch: p
 
 
 def test_ssh_that_never_listens(bench: Bench) -> None:
-    bench.config = replace(bench.config, boot_s=0.6)
+    bench.config = replace(bench.config, boot_s=1.5)
     bench.qemu.plan([{"console": INIT}])
     with bench.guest() as guest:
         boot = guest.boot()
     assert boot.outcome is Outcome.TIMEOUT
-    assert "but SSH did not within 0.6 s: it never said that it listens" in boot.message
+    assert "but SSH did not within 1.5 s: it never said that it listens" in boot.message
     assert boot.init_s > 0
 
 
@@ -301,7 +301,7 @@ def test_a_command_without_a_word(bench: Bench) -> None:
 
 def test_a_guest_without_a_sign_of_life(bench: Bench) -> None:
     """The command may be silent, the SSH server may not: it stops answering, and so does its kernel."""
-    bench.config = replace(bench.config, silence_s=0.5)
+    bench.config = replace(bench.config, silence_s=1.5)
 
     def handler(_channel: paramiko.Channel, _command: str) -> None:
         for transport in bench.sshd.transports:
@@ -316,7 +316,7 @@ def test_a_guest_without_a_sign_of_life(bench: Bench) -> None:
 
 
 def test_a_guest_that_is_frozen_between_commands(bench: Bench) -> None:
-    bench.config = replace(bench.config, silence_s=0.5)
+    bench.config = replace(bench.config, silence_s=1.5)
     with bench.guest() as guest:
         guest.boot()
         for transport in bench.sshd.transports:
