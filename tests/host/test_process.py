@@ -75,7 +75,7 @@ def test_a_signal_is_128_and_its_number() -> None:
 def test_the_deadline_ends_the_program_and_its_children(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     with Processes() as processes:
-        done = processes.run(["sh", "-c", f"sleep 300 & echo $! > {note}; wait"], deadline_s=0.5)
+        done = processes.run(["sh", "-c", f"sleep 300 & echo $! > {note}; wait"], deadline_s=2.0)
     assert done.timed_out
     assert not done.ok
     wait_until_dead(int(note.read_text()))
@@ -84,7 +84,8 @@ def test_the_deadline_ends_the_program_and_its_children(tmp_path: Path) -> None:
 def test_what_a_program_leaves_behind_is_ended_with_it(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     with Processes() as processes:
-        done = processes.run(["sh", "-c", f"setsid sh -c 'echo $$ > {note}; exec sleep 300' & sleep 0.3; exit 0"])
+        left = f"setsid sh -c 'echo $$ > {note}; exec sleep 300' &"
+        done = processes.run(["sh", "-c", f"{left} until [ -s {note} ]; do sleep 0.05; done"])
     assert done.ok
     wait_until_dead(int(note.read_text()))
 
