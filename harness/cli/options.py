@@ -121,7 +121,8 @@ PLAN_FLAGS = (
         {"multiple": True, "type": click.Choice([arch.value for arch in Arch])},
     ),
     PlanFlag(
-        ("profiles",), ("--profile",), "Kernel configuration: a name from kconfigs/profiles.yaml, or NAME=FRAGMENT,…; "
+        ("profiles",), ("--profile",),
+        "Kernel configuration: a name, the PLAN's or one of kconfigs/profiles.yaml, or NAME=FRAGMENT,…; "
         "one of the fragments may be checkers=DIR|none|auto; may be given several times.",
         {"multiple": True, "metavar": "NAME[=FRAGMENT,…]", "shell_complete": _complete_profiles}, _profile,
     ),

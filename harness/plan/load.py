@@ -57,8 +57,10 @@ def with_overrides(plan: Plan, overrides: Sequence[Override]) -> Plan:
 
 
 def _overridden(values: dict[str, object], overrides: Sequence[Override]) -> Plan:
+    made = values.get("profiles")
     for override in overrides:
-        _put(values, override.key, override.value)
+        value = override.value if override.key != ("profiles",) else _chosen(override.value, made)
+        _put(values, override.key, value)
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
@@ -176,6 +178,14 @@ def as_yaml(value: object) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {as_yaml(item)}' for name, item in value.items())}}}"
     return json.dumps(value)
+
+
+def _chosen(wanted: object, made: object) -> object:
+    """Profiles that a flag names, those among them that the plan makes as it makes them."""
+    if not (isinstance(wanted, list | tuple) and isinstance(made, list | tuple)):
+        return wanted
+    own = {str(profile.get("name")): profile for profile in made if isinstance(profile, dict)}
+    return [own.get(name, name) if isinstance(name, str) else name for name in wanted]
 
 
 def _put(values: dict[str, object], key: tuple[str, ...], value: object) -> None:

@@ -264,6 +264,14 @@ def test_flags_win_and_answer_for_themselves(tmp_path: Path) -> None:
     assert caught.value.fix == "for example: 512M"
 
 
+def test_a_flag_chooses_a_profile_that_the_plan_makes(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("profiles: [lockdep, {name: mine, fragments: [base, ./mine.config]}]\n")
+    flag = Override(("profiles",), ["mine", "release"], "--profile")
+    mine, release = load_plan(tmp_path / "plan.yaml", [flag], cwd=Path("/elsewhere")).profiles
+    assert (mine.name, mine.fragments) == ("mine", ("base", str(tmp_path / "mine.config")))
+    assert (release.name, release.fragments) == ("release", ())
+
+
 def test_the_plans_of_the_project_load() -> None:
     plans = sorted(plans_dir().glob("*.yaml"))
     assert [plan.stem for plan in plans if plan.stem == "default"]
