@@ -77,16 +77,13 @@ def read_fragments(paths: Sequence[Path]) -> tuple[Request, ...]:
     return tuple(known.values())
 
 
-def asks_to_be_without(symbol: str, profile: Profile, arch: Arch) -> bool:
-    """Whether kernels of the profile are proven not to have `symbol`; raises what `read_fragments` raises."""
-    requests = read_fragments(fragments_of(profile, arch))
-    return any(request.symbol == symbol and request.value == "n" for request in requests)
+def asks_for(symbol: str, value: str, profile: Profile, arch: Arch) -> bool:
+    """Whether kernels of the profile are proven to have `symbol` at `value`; raises what `read_fragments` raises.
 
-
-def asks_for(symbol: str, profile: Profile, arch: Arch) -> bool:
-    """Whether kernels of the profile are proven to have `symbol` built in; raises what `read_fragments` raises."""
+    What is optional is proven to be n, and nothing else.
+    """
     requests = read_fragments(fragments_of(profile, arch))
-    return any(one.symbol == symbol and one.value == "y" and not one.optional for one in requests)
+    return any(one.symbol == symbol and one.value == value and (value == "n" or not one.optional) for one in requests)
 
 
 def _parse(line: str, path: Path, number: int) -> Request | None:

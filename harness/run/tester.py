@@ -20,7 +20,7 @@ from harness.host.cache import Cache
 from harness.host.process import Processes
 from harness.host.sandbox import Sandbox
 from harness.kernel.decode import Decoder
-from harness.kernel.kconfig import asks_for, asks_to_be_without
+from harness.kernel.kconfig import asks_for
 from harness.model import Build, Case, Finding, GuestConfig, Outcome
 from harness.plan.model import Plan
 from harness.report.files import Layout
@@ -262,9 +262,9 @@ class Tester:
 
 def _is_lockless(target: Target) -> bool:
     """Whether the target's kernel is proven to have no per-VMA lock."""
-    return asks_to_be_without("PER_VMA_LOCK", target.profile, target.arch)
+    return asks_for("PER_VMA_LOCK", "n", target.profile, target.arch)
 
 
 def _has_lockdep(target: Target) -> bool:
     """Whether the target's kernel is proven to have lockdep."""
-    return asks_for("PROVE_LOCKING", target.profile, target.arch)
+    return asks_for("PROVE_LOCKING", "y", target.profile, target.arch)

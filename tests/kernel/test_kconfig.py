@@ -13,7 +13,6 @@ from harness.kernel.explain import explain
 from harness.kernel.kconfig import (
     Request,
     asks_for,
-    asks_to_be_without,
     fragments_of,
     merged,
     read_config,
@@ -64,12 +63,12 @@ class TestFragments:
 
     def test_what_a_profile_proves_to_be_absent(self, tmp_path: Path) -> None:
         own = Profile("up", (fragment(tmp_path, "CONFIG_SMP=n\nCONFIG_MMU=y\n"),))
-        asked = {name: asks_to_be_without(name, own, Arch.ARM64) for name in ("SMP", "MMU", "PER_VMA_LOCK")}
+        asked = {name: asks_for(name, "n", own, Arch.ARM64) for name in ("SMP", "MMU", "PER_VMA_LOCK")}
         assert asked == {"SMP": True, "MMU": False, "PER_VMA_LOCK": False}
 
     def test_what_a_profile_proves_to_be_there(self, tmp_path: Path) -> None:
         own = Profile("own", (fragment(tmp_path, "CONFIG_SMP=y\nCONFIG_MMU=n\nCONFIG_NUMA=y  # optional\n"),))
-        asked = {name: asks_for(name, own, Arch.ARM64) for name in ("SMP", "MMU", "NUMA", "PER_VMA_LOCK")}
+        asked = {name: asks_for(name, "y", own, Arch.ARM64) for name in ("SMP", "MMU", "NUMA", "PER_VMA_LOCK")}
         assert asked == {"SMP": True, "MMU": False, "NUMA": False, "PER_VMA_LOCK": False}
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
