@@ -88,6 +88,11 @@ class Section:
         return "\n".join(self.lines)
 
     @property
+    def dropped(self) -> int:
+        """How many messages are missing in it."""
+        return console.dropped(self.text)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What the kernel complained of.  A stall is none of slowness here: the guest's time is its instructions."""
         return tuple(replace(found, timing=False) for found in console.scan(self.text, first_line=self.first_line))
@@ -193,7 +198,7 @@ class ExactRunner(TargetRunner):
         boot = replace(boot, outcome=Outcome.PASS, message="") if came else boot
         findings = self._sections.boot.findings
         name = "boot" if number == 1 else f"boot-{number}"
-        case = judge.judge_boot(name, boot, findings, dropped=console.dropped(self._sections.boot.text))
+        case = judge.judge_boot(name, boot, findings, dropped=self._sections.boot.dropped)
         case = replace(case, seconds=round(boot.init_s, 3), log=boot.console)
         self.boots.append(boot)
         self._lists.append(self._given)
@@ -222,11 +227,11 @@ class ExactRunner(TargetRunner):
             if result is None and (kept is not None or self._sections.complete or died_here):
                 self._no_result(task, findings, before)
             elif result is not None:
-                after = self._with_result(task, findings, before, result, dropped=console.dropped(section.text))
+                after = self._with_result(task, findings, before, result, dropped=section.dropped)
             elif judge.blaming(findings, self.boots[-1].accel):
                 self._no_result(task, findings, before, GuestLost("its result was lost with the guest", reason="exit"))
             late = rest.findings if rest is not None else ()
-            dropped = console.dropped(rest.text) if rest is not None else 0
+            dropped = rest.dropped if rest is not None else 0
             if late or dropped:
                 self._complain(late, dropped)
             was = before.debug_locks if before is not None else None
