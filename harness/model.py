@@ -559,10 +559,14 @@ class Frame:
     sources: tuple[str, ...] = ()  # mm/memory.c:123; more than one (innermost first) where functions were inlined
 
     @property
+    def spot(self) -> str:
+        """`do_fault+0x12/0x34`, as the kernel writes it."""
+        return f"{self.function}+{self.offset:#x}/{self.size:#x}"
+
+    @property
     def text(self) -> str:
         """`do_fault+0x12/0x34 (mm/memory.c:123)`."""
-        where = f" ({' '.join(self.sources)})" if self.sources else ""
-        return f"{self.function}+{self.offset:#x}/{self.size:#x}{where}"
+        return f"{self.spot} ({' '.join(self.sources)})" if self.sources else self.spot
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,7 @@ class Decoder:
         work = self._cache.scratch("decode")
         program, given, said = work / "decode_stacktrace.sh", work / "frames", work / "said"
         program.write_bytes(script)
-        lines = (f"f{number} {one.function}+{one.offset:#x}/{one.size:#x}\n" for number, one in enumerate(frames))
-        given.write_text("".join(lines))
+        given.write_text("".join(f"f{number} {one.spot}\n" for number, one in enumerate(frames)))
         limits = ["prlimit", f"--as={_MAX_MEMORY_BYTES}", f"--fsize={_MAX_OUTPUT_BYTES}", "--core=0", "--"]
         # No modules: the base of the paths is found by the script itself, and a modules directory is not given.
         argv = self._sandbox.wrap(

@@ -15,10 +15,7 @@ def with_lines(text: str, findings: Iterable[Finding]) -> str:
 
     What the findings' frames do not say is left as the kernel wrote it.
     """
-    shown = {
-        f"{frame.function}+{frame.offset:#x}/{frame.size:#x}": frame.text
-        for finding in findings for frame in finding.frames if frame.sources
-    }  # fmt: skip
+    shown = {frame.spot: frame.text for finding in findings for frame in finding.frames if frame.sources}
     return _SPOT.sub(lambda match: shown.get(match[0], match[0]), text) if shown else text
 
 
